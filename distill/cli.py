@@ -1,0 +1,307 @@
+"""The command line: parses, calls a stage, prints. Answers go to standard output, everything else to standard error."""
+
+import json
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import click
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from distill import assets, progress
+from distill import recipe as recipes
+from distill.errors import DistillError, RecipeError
+from distill.recipe import STAGES, Recipe, Stage
+from distill.run import Run, open_run
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Distil a reasoning teacher into a small student.\n\nOne recipe, four verbs: "
+    "**generate** traces, **filter** them, **train** the student, **eval** what it learned. **run** does all four and "
+    "the report. Every command resumes: run it again after a crash and it goes on.",
+    epilog="Start here: `distill run quickstart` (no GPU, no network, minutes). Then: `distill recipes list`",
+)
+recipes_app = typer.Typer(no_args_is_help=True, help="List, show and copy the recipes that ship with distill.")
+app.add_typer(recipes_app, name="recipes")
+
+RecipeArg = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A shipped name (`distill recipes list`) or a path to a .yaml.")
+]
+RunOption = Annotated[
+    str | None, typer.Option("--run", metavar="NAME", help="Name of the run; the recipe's name if not given.")
+]
+RunsOption = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder that holds the runs.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a key: `--set train.sft.learning_rate=2e-5`. Repeatable."
+    ),
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N problems or examples.")
+]
+RestartOption = Annotated[
+    str | None,
+    typer.Option("--restart", metavar="STAGE", help="Discard what this stage and later ones made, and do it again."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+DEFAULT_RUNS = Path("runs")
+
+
+@app.command(epilog="Example: `distill generate quickstart --limit 100 --set generate.samples.max=8`")
+def generate(
+    recipe: RecipeArg,
+    run: RunOption = None,
+    runs: RunsOption = DEFAULT_RUNS,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+    restart: RestartOption = None,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Ask the teacher for traces and judge each as it comes."""
+    asked = _load(recipe, overrides)
+    if dry_run:
+        return _plan(asked, ["generate"], limit)
+    from distill.stages.generate import generate as stage
+
+    with _open(asked, runs, run, restart) as opened:
+        stage(opened, limit)
+
+
+@app.command("filter", epilog="Example: `distill filter quickstart --set filter.select.2.max_tokens=400 --run short`")
+def filter_command(
+    recipe: RecipeArg,
+    run: RunOption = None,
+    runs: RunsOption = DEFAULT_RUNS,
+    overrides: SetOption = None,
+    restart: RestartOption = None,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Decide which traces teach, with a reason for each, and write the examples."""
+    asked = _load(recipe, overrides)
+    if dry_run:
+        return _plan(asked, ["filter"], None)
+    from distill.stages.filter import filter_traces as stage
+
+    with _open(asked, runs, run, restart) as opened:
+        stage(opened)
+        _show_funnel(opened)
+
+
+@app.command(epilog="Example: `distill train quickstart --set train.method=lora --run quickstart-lora`")
+def train(
+    recipe: RecipeArg,
+    run: RunOption = None,
+    runs: RunsOption = DEFAULT_RUNS,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+    restart: RestartOption = None,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Fine-tune the student on the examples; a killed training goes on from its last checkpoint."""
+    asked = _load(recipe, overrides)
+    if dry_run:
+        return _plan(asked, ["train"], limit)
+    from distill.stages.train import train as stage
+
+    with _open(asked, runs, run, restart) as opened:
+        stage(opened, limit)
+
+
+@app.command("eval", epilog="Example: `distill eval quickstart --set eval.samples=4`")
+def eval_command(
+    recipe: RecipeArg,
+    run: RunOption = None,
+    runs: RunsOption = DEFAULT_RUNS,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+    restart: RestartOption = None,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Measure base, student and teacher on the recipe's suites, with intervals."""
+    asked = _load(recipe, overrides)
+    if dry_run:
+        return _plan(asked, ["eval"], limit)
+    from distill.stages.evaluate import evaluate as stage
+
+    with _open(asked, runs, run, restart) as opened:
+        stage(opened, limit)
+
+
+@app.command("run", epilog="Example: `distill run quickstart --set seed=1 --run quickstart-1`")
+def run_command(
+    recipe: RecipeArg,
+    run: RunOption = None,
+    runs: RunsOption = DEFAULT_RUNS,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+    restart: RestartOption = None,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Do all four stages and the report. Do it again to go on where it stopped."""
+    asked = _load(recipe, overrides)
+    stages = _stages_of(asked)
+    if dry_run:
+        return _plan(asked, stages, limit)
+    from distill.stages import evaluate, filter, generate, train
+
+    verbs: dict[Stage, Callable[[Run], object]] = {
+        "generate": lambda opened: generate.generate(opened, limit),
+        "filter": filter.filter_traces,
+        "train": train.train,
+        "eval": lambda opened: evaluate.evaluate(opened, limit),
+    }
+    with _open(asked, runs, run, restart) as opened:
+        for stage in stages:
+            opened.refuse_changes(stage)
+        for stage in stages:
+            verbs[stage](opened)
+        directory = opened.dir
+    _report(directory, as_json=False)
+
+
+@app.command(epilog="Example: `distill report runs/quickstart --json`")
+def report(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name in --runs.")],
+    runs: RunsOption = DEFAULT_RUNS,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what came out of a run, and write report.md and report.html."""
+    _report(Path(run) if Path(run).is_dir() else runs / run, as_json)
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Say what this machine has, what is missing, and the command that brings it."""
+    from distill.doctor import examine
+
+    found = examine()
+    if as_json:
+        print(json.dumps(found.as_dict(), indent=2))
+    else:
+        found.show(Console())
+
+
+@recipes_app.command("list")
+def list_recipes() -> None:
+    """Every recipe that ships with distill."""
+    table = Table("name", "what it does", box=None, pad_edge=False)
+    for name, path in assets.shipped("recipes").items():
+        table.add_row(name, recipes.load(path).description.strip().split("\n")[0])
+    Console().print(table)
+
+
+@recipes_app.command("show", epilog="Example: `distill recipes show quickstart`")
+def show_recipe(recipe: RecipeArg) -> None:
+    """Print a recipe as it is written, with its comments."""
+    print(assets.find("recipes", recipe).read_text(encoding="utf-8"), end="")
+
+
+@recipes_app.command("copy", epilog="Example: `distill recipes copy quickstart mine.yaml`")
+def copy_recipe(
+    recipe: RecipeArg,
+    to: Annotated[Path | None, typer.Argument(metavar="FILE", help="Where to; NAME.yaml here if not given.")] = None,
+) -> None:
+    """Copy a recipe to a file of your own, to change it."""
+    source = assets.find("recipes", recipe)
+    target = to or Path(source.name)
+    if target.exists():
+        raise RecipeError(f"{target} exists already; give another name: distill recipes copy {recipe} FILE")
+    shutil.copyfile(source, target)
+    progress.say(f"copied to {target}; run it with: distill run {target}")
+
+
+def _load(name: str, overrides: list[str] | None) -> Recipe:
+    return recipes.load(assets.find("recipes", name), overrides or [])
+
+
+def _stages_of(recipe: Recipe) -> list[Stage]:
+    missing = {"train": recipe.train is None, "eval": recipe.eval is None}
+    return [stage for stage in STAGES if not missing.get(stage, False)]
+
+
+class _Opened(AbstractContextManager[Run]):
+    """A run that is open, restarted first if the user says so."""
+
+    def __init__(self, recipe: Recipe, runs: Path, name: str | None, restart: str | None) -> None:
+        self._opening = open_run(recipe, runs, name)
+        self._restart = None if restart is None else _stage_named(restart)
+
+    def __enter__(self) -> Run:
+        run = self._opening.__enter__()
+        if self._restart:
+            discarded = run.restart(self._restart)
+            progress.say(f"restart {self._restart}: discarded {', '.join(discarded) or 'nothing; there was nothing'}")
+        return run
+
+    def __exit__(self, *error: object) -> bool | None:
+        return self._opening.__exit__(*error)  # pyright: ignore[reportArgumentType]
+
+
+def _stage_named(name: str) -> Stage:
+    for stage in STAGES:
+        if stage == name:
+            return stage
+    raise RecipeError(f"--restart {name!r} is not a stage; choose one of {', '.join(STAGES)}")
+
+
+def _open(recipe: Recipe, runs: Path, name: str | None, restart: str | None) -> _Opened:
+    return _Opened(recipe, runs, name, restart)
+
+
+def _plan(recipe: Recipe, stages: list[Stage], limit: int | None) -> None:
+    from distill.stages.plan import show_plan
+
+    show_plan(recipe, stages, limit, Console())
+
+
+def _show_funnel(run: Run) -> None:
+    from distill.reporting.gather import gather
+    from distill.reporting.terminal import show_funnel
+
+    show_funnel(gather(run.dir), Console())
+
+
+def _report(directory: Path, as_json: bool) -> None:
+    from distill.reporting.report import write_report
+    from distill.reporting.terminal import show
+
+    gathered = write_report(directory)
+    if as_json:
+        print(json.dumps(gathered, indent=2))
+    else:
+        show(gathered, directory, Console())
+
+
+def main() -> NoReturn:
+    """The console script. Exit codes: 0 done, 2 the user's mistake, 130 stopped by the user, 1 a defect of ours."""
+
+    def stop(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        app(standalone_mode=False)
+        code = 0
+    except DistillError as error:
+        progress.say(f"error: {error}")
+        code = 2
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except (KeyboardInterrupt, click.Abort):
+        progress.say("stopped. What finished is kept; the same command goes on from there.")
+        code = 130
+    sys.exit(code)

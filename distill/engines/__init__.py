@@ -1,0 +1,66 @@
+"""Who answers. An engine takes one request at a time, as many at once as its caller likes, and answers each.
+
+An engine of your own is a callable that returns something shaped like `Engine`; name it in a recipe as
+``engine: my_package.module:MyEngine``, or export it as an entry point of the group ``distill.engines``.
+"""
+
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from distill.recipe import Sampling
+from distill.types import FinishReason, Message
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One reply wanted."""
+
+    messages: list[Message]
+    sampling: Sampling
+    seed: int
+    """Seed of this reply alone, where the engine can seed one."""
+    prefill: str = ""
+    """What the reply already starts with. An engine's `Completion.text` does not repeat it."""
+    metadata: dict[str, object] = msgspec.field(default_factory=dict[str, object])
+    """The problem's metadata and its id (``problem_id``), for engines that do not read text: solver, replay."""
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True):
+    """One reply, as it came."""
+
+    text: str
+    """The reply without special tokens; without the thought if that came apart, in `reasoning`."""
+    reasoning: str | None = None
+    """The thought, from servers that send it apart (`reasoning_content`); None from all others."""
+    finish_reason: FinishReason = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Engine(Protocol):
+    """Answers requests. Made by a factory that takes the recipe's options."""
+
+    identity: str
+    """What decides the text of the replies: model, revision, digest of local weights. Part of the teacher key."""
+
+    def session(self, logs_dir: Path) -> AbstractAsyncContextManager["Session"]:
+        """Load or start what answers, and end it afterwards, whatever happens."""
+        ...
+
+
+class Session(Protocol):
+    """An engine that is up."""
+
+    async def complete(self, request: Request) -> Completion:
+        """One reply. Cancelling the call stops the work on it.
+
+        Raises:
+            EngineError: If no reply can be had, after the engine's own retries.
+        """
+        ...
+
+    def chat_prompt(self, request: Request) -> str | None:
+        """The rendered prompt, where the engine knows it; None where only the server does."""
+        ...

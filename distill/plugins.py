@@ -1,0 +1,139 @@
+"""From a name in a recipe to the part it means: built in, else an entry point, else `package.module:attr`.
+
+A part is a factory: called with the recipe's options it gives something that fits the Protocol of its kind. No base
+class, no decorator, no registry that changes while the program runs.
+"""
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from typing import Any, Literal
+
+from distill.errors import MissingExtraError, PluginError
+
+Kind = Literal["sources", "engines", "verifiers", "selectors", "builders"]
+Factory = Callable[..., Any]
+
+# Strings, so that listing what there is imports none of it.
+BUILTIN: Mapping[Kind, Mapping[str, str]] = {
+    "sources": {
+        "countdown": "distill.sources.countdown:CountdownSource",
+        "hub": "distill.sources.hub:HubSource",
+        "jsonl": "distill.sources.jsonl:JsonlSource",
+    },
+    "engines": {
+        "openai": "distill.engines.openai:OpenAIEngine",
+        "replay": "distill.engines.replay:ReplayEngine",
+        "solver": "distill.engines.solver:SolverEngine",
+        "transformers": "distill.engines.transformers:TransformersEngine",
+        "vllm": "distill.engines.vllm:VLLMEngine",
+    },
+    "verifiers": {
+        "choice": "distill.verifiers.choice:ChoiceVerifier",
+        "countdown": "distill.verifiers.countdown:CountdownVerifier",
+        "exact": "distill.verifiers.exact:ExactVerifier",
+        "math": "distill.verifiers.math:MathVerifier",
+    },
+    "selectors": {
+        "correct": "distill.selectors.gates:correct",
+        "incorrect": "distill.selectors.gates:incorrect",
+        "length": "distill.selectors.length:length",
+        "per_problem": "distill.selectors.per_problem:per_problem",
+        "structure": "distill.selectors.gates:structure",
+    },
+    "builders": {
+        "answer_only": "distill.builders.plain:answer_only",
+        "plain": "distill.builders.plain:plain",
+    },
+}
+
+
+def known(kind: Kind) -> list[str]:
+    """Every name of that kind that can be used here, built in or installed."""
+    return sorted({*BUILTIN[kind], *(point.name for point in entry_points(group=f"distill.{kind}"))})
+
+
+def resolve(kind: Kind, name: str) -> Factory:
+    """The factory that `name` means.
+
+    Raises:
+        PluginError: If nothing answers to the name, or two things do.
+        MissingExtraError: If the part needs packages that are not installed.
+    """
+    points = [point for point in entry_points(group=f"distill.{kind}") if point.name == name]
+    targets = [*([BUILTIN[kind][name]] if name in BUILTIN[kind] else []), *(point.value for point in points)]
+    if len(targets) > 1:
+        raise PluginError(
+            f"two {kind} are named {name!r}: {' and '.join(targets)}. Uninstall one of the packages, "
+            f"or name yours in full as package.module:attr"
+        )
+    if targets:
+        return _load(kind, name, targets[0])
+    if ":" in name:
+        return _load(kind, name, name)
+    raise PluginError(_miss(kind, name))
+
+
+def _load(kind: Kind, name: str, target: str) -> Factory:
+    module_name, _, attribute = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except ImportError as error:
+        raise PluginError(f"{kind}: cannot import {module_name!r} for {name!r}: {error}") from error
+    except AttributeError:
+        raise PluginError(f"{kind}: module {module_name!r} has no {attribute!r} (asked for by {name!r})") from None
+
+
+def _miss(kind: Kind, name: str) -> str:
+    names = known(kind)
+    nearest = difflib.get_close_matches(name, names, n=1)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    singular = kind.removesuffix("s")
+    return f"no {singular} named {name!r}.{hint} Known: {', '.join(names)}. Your own: package.module:Name"
+
+
+def check_options(kind: Kind, name: str, options: Mapping[str, object]) -> Factory:
+    """The factory of that name, once it is sure to take these options.
+
+    Raises:
+        PluginError: If it does not take one of them, or misses one.
+    """
+    factory = resolve(kind, name)
+    parameters = inspect.signature(factory).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    names = [p.name for p in parameters.values() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    for option in options:
+        if option not in names and not takes_any:
+            nearest = difflib.get_close_matches(option, names, n=1)
+            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            raise PluginError(
+                f"{kind.removesuffix('s')} {name!r} has no option {option!r}.{hint} "
+                f"It takes: {', '.join(names) or 'none'}"
+            )
+    missing = [
+        p.name
+        for p in parameters.values()
+        if p.default is p.empty and p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name not in options
+    ]
+    if missing:
+        raise PluginError(f"{kind.removesuffix('s')} {name!r} needs the option {missing[0]!r}")
+    return factory
+
+
+def build(kind: Kind, name: str, options: Mapping[str, object]) -> Any:
+    """The part itself, made with its options."""
+    return check_options(kind, name, options)(**options)
+
+
+def need(module: str, what: str, extra: str) -> Any:
+    """Import a heavy module where it is used.
+
+    Raises:
+        MissingExtraError: If it is not installed; says which extra brings it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(what, extra) from error

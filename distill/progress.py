@@ -1,0 +1,91 @@
+"""Progress that people can read: a bar with rate and time left on a terminal, plain lines elsewhere.
+
+Everything goes to standard error, so that what a command answers (a table, JSON) stays clean on standard output.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Generator
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+LINE_EVERY = 10.0
+"""Seconds between plain lines."""
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Tracker:
+    """Counts work done towards a total, and shows it."""
+
+    def __init__(self, label: str, total: int, show: Callable[[int, str], None]) -> None:
+        self.label = label
+        self.total = total
+        self.done = 0
+        self._show = show
+
+    def advance(self, note: str = "", by: int = 1) -> None:
+        """More work is done; `note` says how it goes in a few words."""
+        self.done += by
+        self._show(self.done, note)
+
+    def reach(self, done: int, note: str = "") -> None:
+        """So much work is done in all."""
+        self.done = done
+        self._show(done, note)
+
+
+def say(text: str) -> None:
+    """Tell the user one thing."""
+    console.print(text, markup=False)
+
+
+@contextlib.contextmanager
+def track(label: str, total: int, done: int = 0) -> Generator[Tracker]:
+    """Show the progress of `total` pieces of work, `done` of which an earlier run did."""
+    if console.is_terminal:
+        with _bar(label, total, done) as show:
+            tracker = Tracker(label, total, show)
+            tracker.done = done
+            yield tracker
+    else:
+        tracker = Tracker(label, total, _lines(label, total, done))
+        tracker.done = done
+        yield tracker
+
+
+@contextlib.contextmanager
+def _bar(label: str, total: int, done: int) -> Generator[Callable[[int, str], None]]:
+    columns = (
+        TextColumn("{task.description:<9}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(label, total=total, completed=done, note="")
+
+        def show(done: int, note: str) -> None:
+            progress.update(task, completed=done, note=note)
+
+        yield show
+
+
+def _lines(label: str, total: int, already: int) -> Callable[[int, str], None]:
+    started = last = time.monotonic()
+
+    def show(done: int, note: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < LINE_EVERY and done < total:
+            return
+        last = now
+        rate = (done - already) / max(now - started, 1e-6)
+        left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
+        share = 100 * done / max(total, 1)
+        say(f"{label}: {done}/{total} ({share:.0f} %), {rate:.1f}/s{left}  {note}".rstrip())
+
+    return show

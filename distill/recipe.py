@@ -1,0 +1,386 @@
+"""Recipe files: what is asked of a run, checked whole before any work is done.
+
+A recipe is YAML with a name, a seed and four sections, one for each stage: generate, filter, train, eval. Our keys are
+closed: a misspelt one is refused with the file, the line and the nearest good one. Blocks that belong to a library
+(`sft`, `lora`, `args`) keep its names and are checked by its own classes.
+"""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from distill import plugins
+from distill.errors import PluginError, RecipeError
+from distill.formats import FORMATS, TraceFormat, named_format
+
+Stage = Literal["generate", "filter", "train", "eval"]
+STAGES: tuple[Stage, ...] = ("generate", "filter", "train", "eval")
+Options = dict[str, Any]
+
+
+class Section(BaseModel):
+    """A block whose keys are ours: closed, and not changed once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Use(BaseModel):
+    """A part by its name, and its options: ``correct`` or ``{use: length, max_tokens: 4096}``."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    use: str
+
+    @property
+    def options(self) -> Options:
+        """What the part's factory is called with."""
+        return dict(self.model_extra or {})
+
+
+def _short_use(value: object) -> object:
+    return {"use": value} if isinstance(value, str) else value
+
+
+def _short_samples(value: object) -> object:
+    return {"min": value, "max": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+PartUse = Annotated[Use, BeforeValidator(_short_use)]
+
+
+class Sampling(Section):
+    """How tokens are drawn, by the names of vLLM's SamplingParams."""
+
+    temperature: float = Field(default=1.0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    """0 considers all tokens."""
+    min_p: float = Field(default=0.0, ge=0, le=1)
+    max_tokens: int = Field(default=4096, gt=0)
+    """Longest reply, thought included. A reply that reaches it is `finish_reason: length` and never teaches."""
+
+
+class Samples(Section):
+    """How many replies each problem gets: `min` always, then more until enough are correct, `max` at most."""
+
+    min: int = Field(default=1, ge=1)
+    max: int = Field(default=1, ge=1)
+    until_correct: int = Field(default=1, ge=1)
+    """A problem with so many correct replies (and at least `min` in all) gets no more."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"min is {self.min} and max is {self.max}; min may not be above max")
+        return self
+
+
+class Teacher(BaseModel):
+    """Who answers: an engine, its model, and the engine's own options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    engine: str
+    model: str | None = None
+    """A hub id, a folder, or a model that ships with distill (`tiny-teacher`, `tiny-base`)."""
+
+    @property
+    def options(self) -> Options:
+        """The engine's own options."""
+        return dict(self.model_extra or {})
+
+
+FormatField = str | TraceFormat
+
+
+class Generate(Section):
+    """Problems, and who answers them."""
+
+    sources: list[PartUse] = Field(min_length=1)
+    teacher: Teacher
+    format: str = "think"
+    """The trace format the teacher answers in."""
+    system_prompt: str | None = None
+    samples: Annotated[Samples, BeforeValidator(_short_samples)] = Samples()
+    sampling: Sampling = Sampling()
+    concurrency: int = Field(default=256, ge=1)
+    """Requests in flight."""
+    verify_timeout: float = Field(default=10.0, gt=0)
+    """Seconds a verifier may take for one reply before its process is killed."""
+
+
+class Filter(Section):
+    """Which traces teach, and in what form."""
+
+    select: list[PartUse] = Field(default_factory=lambda: [Use(use="structure"), Use(use="correct")])
+    """Steps, read from top to bottom. A dropped trace keeps the first reason that dropped it."""
+    build: PartUse = Use(use="plain")
+
+
+class Scratch(Section):
+    """A student that does not exist yet: an architecture of transformers with fresh weights."""
+
+    config: dict[str, Any]
+    """Keys of the architecture's own config class, `model_type` among them."""
+    tokenizer: str
+
+
+class Train(Section):
+    """Who learns, and how."""
+
+    student: str | Scratch
+    method: Literal["full", "lora"] = "full"
+    format: str | None = None
+    """The trace format the student is taught; the teacher's if not given."""
+    system_prompt: str | None = None
+    save_dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
+    """Of the saved weights, when all of them are trained; an adapter keeps what it was trained in."""
+    sft: Options = Field(default_factory=dict)
+    """Options of trl.SFTConfig, by its own names."""
+    lora: Options = Field(default_factory=dict)
+    """Options of peft.LoraConfig, by its own names."""
+
+
+ModelRole = Literal["base", "student", "teacher"]
+
+
+class Eval(Section):
+    """What is measured: every model on every suite, with one sampler and one verifier."""
+
+    suites: list[str] = Field(min_length=1)
+    """Names in eval/, or paths of your own."""
+    models: list[ModelRole] = Field(default_factory=lambda: ["base", "student", "teacher"], min_length=1)
+    base_formats: list[str] = Field(default_factory=lambda: ["think-forced", "plain"], min_length=1)
+    """The forms the base is asked in. Its score is the best of them, so that the gain is not a gain in form."""
+    samples: int = Field(default=1, ge=1)
+    sampling: Sampling = Sampling()
+    engine: Options = Field(default_factory=lambda: {"engine": "transformers"})
+    """The engine that runs base and student, and its options."""
+    concurrency: int = Field(default=256, ge=1)
+
+
+class Recipe(Section):
+    """All that is asked of a run."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    description: str = ""
+    seed: int = 0
+    generate: Generate
+    filter: Filter = Filter()
+    train: Train | None = None
+    eval: Eval | None = None
+
+    @model_validator(mode="after")
+    def _parts_exist(self) -> Self:
+        for index, source in enumerate(self.generate.sources):
+            _check_part(("generate", "sources", index), "sources", source.use, source.options)
+        teacher = self.generate.teacher
+        model = {} if teacher.model is None else {"model": teacher.model}
+        _check_part(("generate", "teacher"), "engines", teacher.engine, {**model, **teacher.options})
+        for index, step in enumerate(self.filter.select):
+            _check_part(("filter", "select", index), "selectors", step.use, step.options)
+        _check_part(("filter", "build"), "builders", self.filter.build.use, self.filter.build.options)
+        for where, name in self._format_names():
+            if name not in FORMATS:
+                raise _PartError(where, f"no trace format named {name!r}; choose one of {', '.join(FORMATS)}")
+        return self
+
+    def _format_names(self) -> list[tuple[tuple[str | int, ...], str]]:
+        names: list[tuple[tuple[str | int, ...], str]] = [(("generate", "format"), self.generate.format)]
+        if self.train and self.train.format:
+            names.append((("train", "format"), self.train.format))
+        if self.eval:
+            names += [(("eval", "base_formats", i), name) for i, name in enumerate(self.eval.base_formats)]
+        return names
+
+    @property
+    def teacher_format(self) -> TraceFormat:
+        """The form the teacher is asked in."""
+        return _with_system_prompt(named_format(self.generate.format), self.generate.system_prompt)
+
+    @property
+    def student_format(self) -> TraceFormat:
+        """The form the student is taught, and later asked in."""
+        name = (self.train and self.train.format) or self.generate.format
+        prompt = self.train.system_prompt if self.train else None
+        return _with_system_prompt(named_format(name), prompt)
+
+    def section(self, stage: Stage) -> dict[str, Any]:
+        """A stage's own section, resolved, as plain data."""
+        return self.model_dump(mode="json")[stage] or {}
+
+    def to_yaml(self) -> str:
+        """The resolved recipe; loading it gives an equal one."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+class _PartError(ValueError):
+    """A refusal from inside a validator that knows its place better than pydantic does."""
+
+    def __init__(self, where: Sequence[str | int], message: str) -> None:
+        super().__init__(message)
+        self.where = tuple(where)
+
+
+def _check_part(where: Sequence[str | int], kind: plugins.Kind, name: str, options: Options) -> None:
+    try:
+        plugins.check_options(kind, name, options)
+    except PluginError as error:
+        raise _PartError(where, str(error)) from error
+
+
+def _with_system_prompt(trace_format: TraceFormat, system_prompt: str | None) -> TraceFormat:
+    import msgspec
+
+    return trace_format if system_prompt is None else msgspec.structs.replace(trace_format, system_prompt=system_prompt)
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe file and apply overrides.
+
+    Args:
+        path: A YAML file.
+        overrides: ``a.b.c=value`` items; values are YAML, list items are addressed by their index.
+
+    Raises:
+        RecipeError: If the file, or an override, says something that a recipe cannot mean.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data: Any = yaml.safe_load(text)
+    except OSError as error:
+        raise RecipeError(f"cannot read {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise RecipeError(
+            f"{path}: a recipe is a mapping with name, generate, filter, train, eval; this is {data!r:.80}"
+        )
+    recipe_data: dict[str, Any] = data  # pyright: ignore[reportUnknownVariableType]
+    for override in overrides:
+        _apply(recipe_data, override)
+    try:
+        return Recipe.model_validate(recipe_data)
+    except ValidationError as error:
+        raise RecipeError(_explain(error, path, node, overrides)) from None
+
+
+def _apply(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"--set {override!r} is not of the form key.subkey=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"--set {override!r}: the value is not YAML: {error}") from None
+    *parents, last = key.split(".")
+    target: Any = data
+    for depth, part in enumerate(parents):
+        target = _child(target, part, override, ".".join(parents[: depth + 1]))
+    if isinstance(target, list):
+        target[_index(target, last, override)] = value  # pyright: ignore[reportUnknownArgumentType]
+    else:
+        target[last] = value
+
+
+def _child(target: Any, part: str, override: str, place: str) -> Any:
+    if isinstance(target, list):
+        return target[_index(target, part, override)]  # pyright: ignore[reportUnknownArgumentType]
+    child = target.get(part)
+    if child is None:
+        child = target[part] = {}
+    if isinstance(child, str):  # a part in its short form grows into the long one
+        child = target[part] = {"use": child}
+    if not isinstance(child, (dict, list)):
+        if place == "generate.samples" and isinstance(child, int):
+            child = target[part] = {"min": child, "max": child}
+        else:
+            raise RecipeError(f"--set {override!r}: {place} is {child!r}, which has no keys of its own")
+    return child  # pyright: ignore[reportUnknownVariableType]
+
+
+def _index(target: list[Any], part: str, override: str) -> int:
+    if not part.isdigit() or int(part) >= len(target):
+        raise RecipeError(f"--set {override!r}: {part!r} is not an index of a list of {len(target)}; the first is 0")
+    return int(part)
+
+
+def _explain(error: ValidationError, path: Path, node: yaml.Node | None, overrides: Sequence[str]) -> str:
+    lines: list[str] = []
+    for item in error.errors():
+        where = [part for part in item["loc"] if not _is_branch_tag(part)]
+        cause = item.get("ctx", {}).get("error")
+        if isinstance(cause, _PartError):
+            where = list(cause.where)
+        key = ".".join(map(str, where))
+        place = f"{path}, line {_line_of(node, where)}"
+        if any(override.startswith(key) for override in overrides if key):
+            place = "--set"
+        lines.append(f"{place}: {_sentence(item, key, cause)}")
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _is_branch_tag(part: str | int) -> bool:
+    # pydantic names the tried branch of a union in the location: 'str', 'Scratch', 'function-before[...]'
+    return isinstance(part, str) and (part in ("str", "Scratch") or "[" in part)
+
+
+def _sentence(item: Any, key: str, cause: object) -> str:
+    if item["type"] == "extra_forbidden":
+        *parents, last = key.split(".")
+        names = _known_keys(parents)
+        nearest = difflib.get_close_matches(last, names, n=1)
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        return f"unknown key {key!r} (value {item['input']!r:.60}).{hint} Keys here: {', '.join(names)}"
+    if item["type"] == "missing":
+        return f"{key} is missing"
+    if cause is not None:
+        return f"{key}: {cause}" if key else str(cause)
+    return f"{key} is {item['input']!r:.60}: {item['msg'][0].lower()}{item['msg'][1:]}"
+
+
+def _known_keys(parents: Sequence[str]) -> list[str]:
+    model: Any = Recipe
+    for part in parents:
+        field = model.model_fields.get(part)
+        if field is None:
+            return []
+        model = next((m for m in _models_in(field.annotation)), None)
+        if model is None:
+            return []
+    return list(model.model_fields)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for argument in getattr(annotation, "__args__", ()) for m in _models_in(argument)]
+
+
+def _line_of(node: yaml.Node | None, where: Sequence[str | int]) -> int:
+    """The line, from 1, of the deepest part of `where` that the file holds."""
+    line = 1
+    for part in where:
+        found: yaml.Node | None = None
+        if isinstance(node, yaml.MappingNode):
+            for key_node, value_node in node.value:
+                if key_node.value == str(part) and key_node.start_mark:
+                    line, found = key_node.start_mark.line + 1, value_node
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            found = node.value[part]
+            line = found.start_mark.line + 1 if found.start_mark else line
+        if found is None:
+            return line
+        node = found
+    return line
+
+
+def digest(data: object, length: int = 16) -> str:
+    """A stable digest of plain data: equal data gives equal digests on every machine."""
+    text = json.dumps(data, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]

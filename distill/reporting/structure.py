@@ -1,0 +1,145 @@
+"""What a report holds, as plain data that JSON can carry. A part that the run has no files for is None, or empty."""
+
+from typing import Any, TypedDict
+
+from distill.evaluation.metrics import Interval
+from distill.types import FinishReason, Outcome
+
+
+class RecipeFacts(TypedDict):
+    """What was asked."""
+
+    name: str
+    description: str
+    seed: int
+
+
+ModelScores = TypedDict(
+    "ModelScores",
+    {
+        "pass@1": float,
+        "ci95": Interval,
+        "format": str,
+        "problems": int,
+        "samples": int,
+        "no_answer": float,
+        "truncated": float,
+        "unverifiable": float,
+        "mean_tokens": float,
+        "engine": str,
+        "identity": str,
+        "sampling": dict[str, Any],
+        "prompt_digest": str,
+        "headline": str,
+        "forms": dict[str, Any],
+    },
+)
+"""One model on one suite. `forms` holds every form that it was measured in, by name, where there are several."""
+
+
+class Comparison(TypedDict):
+    """How far the first model is above the second, problem by problem."""
+
+    difference: float
+    ci95: Interval
+    p: float
+    problems: int
+
+
+class Lengths(TypedDict):
+    """Histogram of reply lengths: `counts[outcome][i]` replies have `edges[i]` to `edges[i + 1]` tokens."""
+
+    edges: list[int]
+    counts: dict[Outcome, list[int]]
+
+
+class GenerateFacts(TypedDict):
+    """What the teacher did."""
+
+    problems: int
+    traces: int
+    accepted: float | None
+    """Share of judged traces that are correct; None if none is judged."""
+    correct: int
+    incorrect: int
+    unverifiable: int
+    unjudged: int
+    """Traces whose verdict is missing, because the run was killed or goes on."""
+    solved_problems: float | None
+    """Share of problems with at least one correct trace."""
+    prompt_tokens: int
+    completion_tokens: int
+    errors: int
+    """Requests that failed; those asked again with success are among them."""
+    finish_reasons: dict[FinishReason, int]
+    seconds: float
+    lengths: Lengths
+
+
+class FunnelStep(TypedDict):
+    """A step of the filter: traces it dropped, traces left after it, and its reasons counted."""
+
+    step: str
+    dropped: int
+    left: int
+    reasons: dict[str, int]
+
+
+class FilterFacts(TypedDict):
+    """What the filter did."""
+
+    funnel: list[FunnelStep]
+    examples: int | None
+    seconds: float
+
+
+class LogEntry(TypedDict):
+    """One line of the training log; a loss that is not finite is None."""
+
+    step: int
+    loss: float | None
+    learning_rate: float | None
+
+
+class TrainFacts(TypedDict):
+    """How the student learned."""
+
+    steps: int | None
+    seconds: float
+    examples: int | None
+    tokens: int | None
+    method: str | None
+    final_loss: float | None
+    log: list[LogEntry]
+    """Every logged step that has a loss."""
+
+
+class SampleTrace(TypedDict):
+    """A trace to look at. All of its text is a model's: escape it."""
+
+    kind: str
+    """correct, incorrect or truncated."""
+    id: str
+    prompt: str
+    reference: str | None
+    thinking: str
+    answer: str
+    extracted: str | None
+    reason: str
+    completion_tokens: int
+
+
+class Report(TypedDict):
+    """All that is known of a run."""
+
+    run: str
+    recipe: RecipeFacts
+    models: dict[str, ModelScores]
+    """Scores on the recipe's first suite by role; a base measured in several forms counts as its best."""
+    suites: dict[str, dict[str, ModelScores]]
+    comparisons: dict[str, dict[str, Comparison]]
+    generate: GenerateFacts | None
+    filter: FilterFacts | None
+    train: TrainFacts | None
+    environment: dict[str, Any]
+    sample_traces: list[SampleTrace]

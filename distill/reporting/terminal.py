@@ -1,0 +1,80 @@
+"""The report on a terminal: scores, funnel, cost, and where the whole of it lies."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from distill.evaluation.metrics import percent, short_count
+from distill.reporting import text
+from distill.reporting.structure import FilterFacts, ModelScores, Report
+
+
+def show(report: Report, run_dir: Path, console: Console | None = None) -> None:
+    """Print a report.
+
+    Args:
+        report: As `gather` gave it.
+        run_dir: Where report.md and report.html lie.
+        console: Standard output if not given.
+    """
+    out = console or Console(highlight=False)
+    out.print(Text(text.one_line(text.headline(report)), style="bold"))
+    for suite, models in report["suites"].items():
+        out.print(scores_table(suite, models))
+        for sentence in text.comparison_sentences(report["comparisons"].get(suite, {})):
+            out.print(Text(sentence))
+    if report["filter"]:
+        out.print(funnel_table(report["filter"]))
+    if report["generate"]:
+        out.print(Text(f"generate: {text.generate_sentence(report['generate'])}"))
+    if report["train"]:
+        out.print(Text(text.one_line(f"train: {text.train_sentence(report['train'])}")))
+    for name in ("report.md", "report.html"):
+        out.print(Text(str(run_dir / name)), soft_wrap=True)
+
+
+def scores_table(suite: str, models: dict[str, ModelScores]) -> Table:
+    """Every model on one suite: the interval next to the score, always."""
+    table = _table(f"pass@1 on {suite}", ("model", "form"))
+    for title in ("pass@1", "95 %", "no answer", "truncated", "tokens", "problems"):
+        table.add_column(title, justify="right")
+    for role, best in models.items():
+        table.add_row(*_cells(role, best))
+        for scores in (form for form in best["forms"].values() if form["format"] != best["format"]):
+            table.add_row(*_cells("", scores), style="dim")
+    return table
+
+
+def _cells(role: str, scores: ModelScores) -> Iterable[Text]:
+    num_replies = f"{scores['problems']:,} x {scores['samples']}"
+    shares = percent(scores["no_answer"]), percent(scores["truncated"])
+    score = percent(scores["pass@1"]), text.interval(scores["ci95"])
+    cells = role, scores["format"], *score, *shares, short_count(scores["mean_tokens"]), num_replies
+    return map(_cell, cells)
+
+
+def funnel_table(facts: FilterFacts) -> Table:
+    """What each step of the filter took, and its most frequent reason."""
+    table = _table("filter", ("step",))
+    for title in ("dropped", "left"):
+        table.add_column(title, justify="right")
+    table.add_column("most frequent reason")
+    for step in facts["funnel"]:
+        reason = max(step["reasons"], key=lambda name: step["reasons"][name], default="")
+        table.add_row(*map(_cell, (step["step"], f"{step['dropped']:,}", f"{step['left']:,}", reason)))
+    return table
+
+
+def _table(title: str, columns: Iterable[str]) -> Table:
+    table = Table(title=_cell(title), title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def _cell(value: object) -> Text:
+    # Text and not str: a string would be read as rich's own markup
+    return Text(text.one_line(value))

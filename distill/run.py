@@ -1,0 +1,261 @@
+"""A run: one directory that holds all that a recipe asked for and all that came out.
+
+    runs/<name>/
+      recipe.yaml      resolved, re-runnable as it is
+      manifest.json    versions, hardware, git commit, and for each stage its section, times and counts
+      problems.jsonl traces.jsonl verdicts.jsonl errors.jsonl     generate
+      decisions.jsonl train.jsonl                                 filter
+      checkpoints/ student/                                       train
+      eval/<suite>/<model>/                                       eval
+      report.md report.html                                       report
+
+One process works in a run at a time (a lock that dies with its holder). A stage whose section changed since it made its
+files is refused, except for the keys that only let it grow or say where the work is done.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from distill import environment
+from distill.errors import RecipeError, RunChangedError, RunError, RunLockedError
+from distill.journal import Journal, storage_errors
+from distill.recipe import STAGES, Recipe, Stage
+from distill.types import Decision, Example, Problem, Trace, Verdict
+
+# Keys that let a stage grow, or say where its work is done: they may change without a new run.
+ELASTIC: Mapping[Stage, tuple[str, ...]] = {
+    "generate": (
+        "samples",
+        "concurrency",
+        "verify_timeout",
+        "sources.*.count",
+        "sources.*.limit",
+        *(f"teacher.{key}" for key in ("args", "command", "base_url", "batch_size", "api_key_env", "timeout")),
+    ),
+    "filter": (),
+    "train": (),
+    "eval": ("samples", "suites", "models", "concurrency", "engine"),
+}
+
+OUTPUTS: Mapping[Stage, tuple[str, ...]] = {
+    "generate": ("problems.jsonl", "traces.jsonl", "verdicts.jsonl", "errors.jsonl"),
+    "filter": ("decisions.jsonl", "train.jsonl"),
+    "train": ("checkpoints", "student", "student.partial"),
+    "eval": ("eval",),
+}
+
+
+class Run:
+    """A run directory, opened and locked. Make one with `open_run`."""
+
+    def __init__(self, directory: Path, recipe: Recipe) -> None:
+        self.dir = directory
+        self.recipe = recipe
+        self.problems = Journal(directory / "problems.jsonl", Problem)
+        self.traces = Journal(directory / "traces.jsonl", Trace)
+        self.verdicts = Journal(directory / "verdicts.jsonl", Verdict)
+        self.errors = Journal(directory / "errors.jsonl", Trace)
+        self.decisions = Journal(directory / "decisions.jsonl", Decision)
+        self.examples = Journal(directory / "train.jsonl", Example)
+        self.student_dir = directory / "student"
+        self.checkpoints_dir = directory / "checkpoints"
+        self.logs_dir = directory / "logs"
+        self.manifest = read_manifest(directory)
+
+    def eval_dir(self, suite: str, model: str) -> Path:
+        """Where one model's traces, verdicts and scores on one suite lie."""
+        return self.dir / "eval" / suite / model
+
+    @contextlib.contextmanager
+    def stage(self, stage: Stage) -> Generator[dict[str, Any]]:
+        """Do a stage's work: refuse a changed section first, record times and what the work says of itself after.
+
+        Yields:
+            The stage's record in the manifest, for the work to write its counts into.
+
+        Raises:
+            RunChangedError: If the section differs from the one that made the run's files.
+        """
+        self.refuse_changes(stage)
+        record: dict[str, Any] = self.manifest["stages"].setdefault(stage, {"seconds": 0.0})
+        record["section"] = self._section(stage)
+        with storage_errors(self.dir):
+            (self.dir / "recipe.yaml").write_text(self.recipe.to_yaml(), encoding="utf-8")
+        self.write_manifest()
+        started = time.monotonic()
+        try:
+            yield record
+            record["finished"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        finally:
+            record["seconds"] = round(record["seconds"] + time.monotonic() - started, 3)
+            self.write_manifest()
+
+    def _section(self, stage: Stage) -> dict[str, Any]:
+        return {"seed": self.recipe.seed, **self.recipe.section(stage)}
+
+    def refuse_changes(self, stage: Stage) -> None:
+        """Refuse a section that differs from the one that made the stage's files.
+
+        Raises:
+            RunChangedError: Names every key that differs, both values and the two ways out.
+        """
+        record = self.manifest["stages"].get(stage)
+        if record is None:
+            return
+        before, now = flatten(record["section"]), flatten(self._section(stage))
+        changed = [
+            f"{key if key == 'seed' else f'{stage}.{key}'} was {before.get(key)!r} and is now {now.get(key)!r}"
+            for key in sorted(before.keys() | now.keys())
+            if before.get(key) != now.get(key) and not is_elastic(stage, key)
+        ]
+        if changed:
+            raise RunChangedError(
+                f"{self.dir} holds work of another recipe: {'; '.join(changed)}. "
+                f"Start a new run with --run NAME, or discard this stage's files and redo it with --restart {stage}."
+            )
+
+    def restart(self, stage: Stage) -> list[str]:
+        """Discard what a stage and the stages after it made.
+
+        Returns:
+            What was discarded, in words: ``"1200 lines of traces.jsonl"``.
+        """
+        discarded: list[str] = []
+        for later in STAGES[STAGES.index(stage) :]:
+            for name in OUTPUTS[later]:
+                path = self.dir / name
+                if path.is_dir():
+                    discarded.append(f"{name}/")
+                    shutil.rmtree(path)
+                elif path.exists():
+                    with path.open("rb") as file:
+                        discarded.append(f"{sum(1 for _ in file)} lines of {name}")
+                    path.unlink()
+            self.manifest["stages"].pop(later, None)
+        self.write_manifest()
+        return discarded
+
+    def needs(self, path: Path, verb: Stage) -> None:
+        """Refuse a stage whose input is not there.
+
+        Raises:
+            RunError: Names the verb to run first.
+        """
+        if not path.exists():
+            raise RunError(f"{path} does not exist yet: run `distill {verb} {self.recipe.name}` first")
+
+    def write_manifest(self) -> None:
+        """Write the manifest, all or nothing."""
+        write_json(self.dir / "manifest.json", self.manifest)
+
+
+def is_elastic(stage: Stage, key: str) -> bool:
+    """Whether a key may change in the middle of a run: it, or a block it lies in, is in `ELASTIC`."""
+    parts = key.split(".")
+    for pattern in ELASTIC[stage]:
+        wanted = pattern.split(".")
+        if len(parts) >= len(wanted) and all(w in ("*", p) for w, p in zip(wanted, parts, strict=False)):
+            return True
+    return False
+
+
+def flatten(data: object, prefix: str = "") -> dict[str, Any]:
+    """Nested data as one level, by dotted keys."""
+    if isinstance(data, dict):
+        items = [(str(key), value) for key, value in data.items()]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    elif isinstance(data, list):
+        items = [(str(index), value) for index, value in enumerate(data)]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    else:
+        return {prefix: data}
+    flat: dict[str, Any] = {}
+    for key, value in items:
+        flat |= flatten(value, f"{prefix}.{key}" if prefix else key)
+    return flat
+
+
+@contextlib.contextmanager
+def open_run(recipe: Recipe, runs_dir: Path, name: str | None = None) -> Generator[Run]:
+    """Open a run's directory, making it if need be, and hold its lock.
+
+    Raises:
+        RunLockedError: If another process works in it.
+        RunStorageError: If the disk refuses.
+    """
+    directory = runs_dir / (name or recipe.name)
+    with storage_errors(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = (directory / ".lock").open("a+")
+    with lock:
+        _lock(lock, directory)
+        run = Run(directory, recipe)
+        with storage_errors(directory):
+            run.write_manifest()
+        yield run
+
+
+def _lock(lock: TextIO, directory: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        holder = lock.read().strip() or "unknown"
+        raise RunLockedError(
+            f"{directory} is in use by process {holder}. Wait for it, end it (its finished work stays), "
+            f"or start another run with --run NAME."
+        ) from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+
+
+def load_recipe_of(directory: Path) -> Recipe:
+    """The resolved recipe of an existing run.
+
+    Raises:
+        RunError: If there is no run in that directory.
+    """
+    from distill import recipe as recipes
+
+    path = directory / "recipe.yaml"
+    if not path.is_file():
+        raise RunError(f"{directory} is not a run: it has no recipe.yaml")
+    return recipes.load(path)
+
+
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """A run's manifest, or a new one.
+
+    Raises:
+        RecipeError: If the file there is not JSON.
+    """
+    path = directory / "manifest.json"
+    if not path.exists():
+        return {"environment": environment.describe(), "stages": {}}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RecipeError(f"{path} is not JSON ({error}): restore it, or start another run with --run NAME") from None
+
+
+def write_json(path: Path, data: object) -> None:
+    """Write JSON all or nothing: a reader sees the old file or the new one."""
+    partial = path.with_name(path.name + ".partial")
+    with storage_errors(path):
+        partial.write_text(json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+        partial.replace(path)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, 16 hex digits; empty if there is no such file."""
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

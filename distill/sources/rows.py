@@ -1,0 +1,106 @@
+"""From a row of a table, of any file or hub, to a problem."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, cast
+
+from distill.errors import DataError
+from distill.sources import make_problem
+from distill.types import Problem
+from distill.verifiers.extraction import last_boxed
+
+Row = Mapping[str, object]
+
+_FIELD = re.compile(r"\{\{|\}\}|\{(\w+)\}")
+
+
+class Reading(NamedTuple):
+    """How rows are read."""
+
+    verifier: str
+    prompt: str
+    """Text with ``{column}`` fields."""
+    reference_column: str | None
+    source: str
+    domain: str = ""
+    reference_pattern: re.Pattern[str] | None = None
+    """Its first group is the reference; the last match in the column counts."""
+    is_reference_boxed: bool = False
+    r"""The reference is what the column's last ``\boxed{}`` holds."""
+    metadata_columns: Sequence[str] = ()
+
+    def problem(self, row: Row, place: str) -> Problem:
+        """The problem that a row states.
+
+        Args:
+            row: Values by the names of their columns.
+            place: Where the row stands, for errors.
+
+        Raises:
+            DataError: If a column is missing, or holds what it should not.
+        """
+        prompt = render(self.prompt, row, place)
+        if not prompt.strip():
+            raise DataError(f"{place}: the prompt is empty")
+        return make_problem(
+            prompt=prompt,
+            verifier=self.verifier,
+            reference=self.reference(row, place),
+            source=self.source,
+            domain=self.domain,
+            metadata={name: column(row, name, place) for name in self.metadata_columns},
+        )
+
+    def reference(self, row: Row, place: str) -> str | None:
+        """The reference that a row holds; None if it has none."""
+        if self.reference_column is None:
+            return None
+        text = _text(column(row, self.reference_column, place), self.reference_column, place)
+        if text is not None and self.reference_pattern is not None:
+            found = list(self.reference_pattern.finditer(text))
+            text = found[-1][1] if found else None
+        if text is not None and self.is_reference_boxed:
+            text = last_boxed(text)
+        return (text or "").strip() or None
+
+
+def render(template: str, row: Row, place: str) -> str:
+    """Fill a template's ``{column}`` fields; ``{{`` and ``}}`` are braces, and so is a brace around no name."""
+
+    def fill(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return match[0][0]
+        return _text(column(row, match[1], place), match[1], place) or ""
+
+    return _FIELD.sub(fill, template)
+
+
+def column(row: Row, name: str, place: str) -> object:
+    """The value of a column.
+
+    Raises:
+        DataError: If the row has none of that name; says which it has.
+    """
+    if name not in row:
+        raise DataError(f"{place}: there is no column {name!r}; the row has {', '.join(map(repr, row)) or 'none'}")
+    return row[name]
+
+
+def _text(value: object, name: str, place: str) -> str | None:
+    if value is None or isinstance(value, str):
+        return cast(str | None, value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return str(value)
+    raise DataError(f"{place}: column {name!r} holds a {type(value).__name__}; a text or a number is needed")
+
+
+def check_limit(limit: int | None, what: str) -> None:
+    """Refuse a limit that would give nothing.
+
+    Raises:
+        DataError: If it is below 1.
+    """
+    if limit is not None and limit < 1:
+        raise DataError(f"{what}: limit is {limit}; give 1 or more, or leave it out for all")

@@ -1,0 +1,1 @@
+"""How the student learns: its weights, its tokenizer, supervised fine-tuning."""

@@ -1,0 +1,105 @@
+"""The nouns: what passes between the stages, one record type for each file of a run.
+
+Records are frozen `msgspec` structs: they are read and written millions of times, and msgspec decodes them with
+types checked several times faster than the standard library parses the same JSON (`benchmarks/journal.py`).
+"""
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+import msgspec
+
+FinishReason = Literal["stop", "length", "aborted", "error"]
+"""How a reply ended: by itself, at its token limit, cut by us (a sibling won, a loop), or by a failure."""
+
+Outcome = Literal["correct", "incorrect", "unverifiable"]
+"""`unverifiable` is the verifier's failure, never the model's: a reply without an answer is `incorrect`."""
+
+
+class Message(TypedDict):
+    """One turn of a conversation, as chat templates and chat APIs take it."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+    name: NotRequired[str]
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """A question whose answer can be checked. A line of `problems.jsonl`."""
+
+    id: str
+    """Digest of prompt, reference and verifier: the same problem has the same id in every run and on every machine."""
+    prompt: str
+    verifier: str
+    """Name of the verifier that judges answers to it."""
+    reference: str | None = None
+    """The accepted answer; None where the verifier needs only `metadata`."""
+    source: str = ""
+    domain: str = ""
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
+    """What its verifier and its source need besides: numbers and target, options, tests."""
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True):
+    """One reply of a model to one problem. A line of `traces.jsonl`."""
+
+    id: str
+    """`<problem id>-<teacher key>-<sample>`: the content key by which runs resume, grow and merge."""
+    problem_id: str
+    sample: int
+    teacher: str
+    """Digest of the model and the sampling settings that made it."""
+    thinking: str
+    answer: str
+    """What follows the thought; all of the reply where the trace format has no thought."""
+    finish_reason: FinishReason
+    malformed: str | None = None
+    """Why the reply lacks the shape its trace format asks for; None if it has it."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    """Tokens the model produced, thought included, counted by the engine."""
+    seed: int = 0
+    seconds: float = 0.0
+    """From the request to the end of the reply, as this process saw it."""
+    error: str | None = None
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verifier says of one trace. A line of `verdicts.jsonl`."""
+
+    trace_id: str
+    outcome: Outcome
+    extracted: str | None = None
+    """The answer that was found in the reply; None if there was none."""
+    method: str = ""
+    """Which part of the verifier decided."""
+    reason: str = ""
+    seconds: float = 0.0
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a trace teaches. Every trace has one, a line of `decisions.jsonl`."""
+
+    trace_id: str
+    kept: bool
+    step: str = ""
+    """The step of the filter that dropped it; empty if it is kept."""
+    reason: str = ""
+
+
+class Example(msgspec.Struct, frozen=True, kw_only=True):
+    """What the student is taught from: TRL's conversational prompt-completion form. A line of `train.jsonl`."""
+
+    prompt: list[Message]
+    completion: list[Message]
+    problem_id: str
+    trace_ids: list[str]
+    """The traces it was built from: one for a plain example, several for a journey."""
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verifier returns: a `Verdict` that does not know its trace yet."""
+
+    outcome: Outcome
+    extracted: str | None = None
+    method: str = ""
+    reason: str = ""

@@ -1,0 +1,111 @@
+"""A server that answers over real HTTP what a test has written down for it, faults included."""
+
+import json
+import select
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Answer:
+    body: Any = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    missing: int = 0
+    """Bytes that are announced and never sent."""
+    hang: bool = False
+    """Do not answer; wait until the client has gone."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    path: str
+    body: dict[str, Any]
+    headers: dict[str, str]
+    at: float
+
+
+def completion(content: str | None = "4", finish_reason: str | None = "stop", **message: Any) -> dict[str, Any]:
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": content, **message},
+        "finish_reason": finish_reason,
+    }
+    usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+    return {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}
+
+
+class FakeChatServer:
+    """Gives its answers in order, the last one again and again; `models` are what /v1/models lists."""
+
+    def __init__(self, *answers: Answer, models: tuple[str, ...] = ()) -> None:
+        self.answers, self.models = list(answers), models
+        self.asked: list[Asked] = []
+        self.arrived, self.client_left = threading.Event(), threading.Event()
+        self._lock = threading.Lock()
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._http.daemon_threads = True
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_port}/v1"
+
+    def __enter__(self) -> "FakeChatServer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    def next_answer(self) -> Answer:
+        with self._lock:
+            return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        fake = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                if fake.models:
+                    models = [{"id": name, "object": "model", "created": 0, "owned_by": "us"} for name in fake.models]
+                    self.answer(Answer({"object": "list", "data": models}))
+                else:
+                    self.answer(Answer({"detail": "Not Found"}, status=404))
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                fake.asked.append(Asked(self.path, body, dict(self.headers), time.monotonic()))
+                fake.arrived.set()
+                self.answer(fake.next_answer())
+
+            def answer(self, answer: Answer) -> None:
+                if answer.hang:
+                    self.wait_until_left()
+                    return
+                content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+                self.send_response(answer.status)
+                for name, value in {"Content-Type": "application/json", **answer.headers}.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content) + answer.missing))
+                self.end_headers()
+                self.wfile.write(content)
+                self.close_connection = bool(answer.missing)
+
+            def wait_until_left(self) -> None:
+                readable, _, _ = select.select([self.connection], [], [], 20.0)
+                if readable and not self.connection.recv(1, socket.MSG_PEEK):
+                    fake.client_left.set()
+                self.close_connection = True
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler

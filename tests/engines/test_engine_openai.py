@@ -1,0 +1,303 @@
+import asyncio
+import logging
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_chat_server import Answer, FakeChatServer, completion
+
+from distill.engines import Completion, Request
+from distill.engines.chat import request_body, server_message
+from distill.engines.openai import OpenAIEngine
+from distill.errors import EngineError, RecipeError
+from distill.recipe import Sampling
+
+KEY = "sk-not-to-be-seen-0123456789"
+
+
+def request(prefill: str = "", seed: int = 11, **sampling: Any) -> Request:
+    return Request(
+        messages=[{"role": "user", "content": "2+2?"}], sampling=Sampling(**sampling), seed=seed, prefill=prefill
+    )
+
+
+def ask(server: FakeChatServer, asked: Request | None = None, **options: Any) -> Completion:
+    async def go() -> Completion:
+        engine = OpenAIEngine(model="m", base_url=server.url, **options)
+        async with engine.session(Path()) as session:
+            return await session.complete(asked or request())
+
+    return asyncio.run(go())
+
+
+def failure(answer: Answer, models: tuple[str, ...] = (), **options: Any) -> str:
+    with FakeChatServer(answer, models=models) as server, pytest.raises(EngineError) as caught:
+        ask(server, max_retries=0, **options)
+    return str(caught.value)
+
+
+@pytest.fixture(autouse=True)
+def no_openai_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_reply_keeps_text_tokens_and_its_end() -> None:
+    with FakeChatServer(Answer(completion("It is 4."))) as server:
+        found = ask(server)
+    assert found == Completion(text="It is 4.", finish_reason="stop", prompt_tokens=7, completion_tokens=3)
+    assert server.asked[0].path == "/v1/chat/completions"
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_a_thought_that_comes_apart_stays_apart(name: str) -> None:
+    with FakeChatServer(Answer(completion("4", **{name: "two and two"}))) as server:
+        found = ask(server)
+    assert (found.reasoning, found.text) == ("two and two", "4")
+
+
+def test_a_reply_that_ends_inside_its_thought_has_no_text() -> None:
+    with FakeChatServer(Answer(completion(None, "length", reasoning_content="two and"))) as server:
+        found = ask(server)
+    assert (found.reasoning, found.text, found.finish_reason) == ("two and", "", "length")
+
+
+def test_a_reply_without_usage_counts_no_tokens() -> None:
+    with FakeChatServer(Answer({**completion("4"), "usage": None})) as server:
+        assert ask(server).completion_tokens == 0
+
+
+def test_a_request_says_how_to_sample() -> None:
+    with FakeChatServer(Answer(completion())) as server:
+        ask(server, request(temperature=0.6, top_p=0.95, max_tokens=99, seed=5))
+    body = server.asked[0].body
+    assert body == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "2+2?"}],
+        "temperature": 0.6,
+        "top_p": 0.95,
+        "max_tokens": 99,
+        "seed": 5,
+    }
+
+
+def test_top_k_and_min_p_are_sent_only_where_they_do_something() -> None:
+    neutral, sharp = request_body(request(), "m", {}), request_body(request(top_k=20, min_p=0.1), "m", {})
+    assert not {"top_k", "min_p"} & set(neutral)
+    assert (sharp["top_k"], sharp["min_p"]) == (20, 0.1)
+
+
+def test_the_server_is_told_to_go_on_from_a_prefill() -> None:
+    with FakeChatServer(Answer(completion())) as server:
+        ask(server, request(prefill="<think>\n"))
+    body = server.asked[0].body
+    assert body["messages"][-1] == {"role": "assistant", "content": "<think>\n"}
+    assert (body["add_generation_prompt"], body["continue_final_message"]) == (False, True)
+
+
+def test_extra_body_is_sent_last_and_null_takes_a_key_away() -> None:
+    with FakeChatServer(Answer(completion())) as server:
+        ask(server, extra_body={"seed": None, "chat_template_kwargs": {"enable_thinking": True}})
+    body = server.asked[0].body
+    assert "seed" not in body
+    assert body["chat_template_kwargs"] == {"enable_thinking": True}
+
+
+def test_openai_itself_gets_the_newer_name_of_the_limit() -> None:
+    body = request_body(request(max_tokens=5), "m", {}, limit_key="max_completion_tokens")
+    assert body["max_completion_tokens"] == 5
+    assert "max_tokens" not in body
+
+
+def test_a_rate_limit_is_waited_for_as_long_as_the_server_asks() -> None:
+    busy = Answer({"error": {"message": "slow down"}}, status=429, headers={"Retry-After": "1"})
+    with FakeChatServer(busy, Answer(completion("4"))) as server:
+        assert ask(server).text == "4"
+    first, second = server.asked
+    assert 1.0 <= second.at - first.at < 10.0  # the client's own first pause is at most half a second
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Answer(b"oops", status=500), id="a failure of the server"),
+        pytest.param(Answer(completion("half a rep"), missing=100), id="a reply that breaks off"),
+    ],
+)
+def test_what_may_pass_is_tried_again(fault: Answer) -> None:
+    with FakeChatServer(fault, Answer(completion("4"))) as server:
+        assert ask(server, max_retries=1).text == "4"
+    assert len(server.asked) == 2
+
+
+def test_what_cannot_pass_is_not_tried_again() -> None:
+    with FakeChatServer(Answer({"error": {"message": "bad"}}, status=400)) as server, pytest.raises(EngineError):
+        ask(server, max_retries=3)
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Answer(b"<html>Bad\n gateway</html>", status=502), ["502", "Bad gateway", "log"]),
+        (Answer({"error": {"message": "slow down"}}, status=429), ["429", "slow down", "concurrency"]),
+        (Answer({"error": {"message": "too long"}}, status=400), ["400", "too long", "prompt's length"]),
+        (Answer({"object": "error", "message": "too long"}, status=400), ["400", "too long"]),
+        (Answer({"detail": "wrong field"}, status=422), ["422", "wrong field"]),
+        (Answer({"error": {"message": "who?"}}, status=401), ["401", "who?", "OPENAI_API_KEY"]),
+        (Answer({"error": {"message": "not you"}}, status=403), ["403", "not you", "OPENAI_API_KEY"]),
+        (Answer(b'{"choices": [{'), ["not JSON", '{"choices": [{']),
+        (Answer({"error": {"message": "overloaded"}}), ["status 200", "overloaded"]),
+        (Answer({"error": "overloaded", "choices": []}), ["without choices", "overloaded"]),
+        (Answer({**completion("Sorry, error"), "error": {"message": "upstream"}}), ["status 200", "upstream"]),
+        (Answer({"choices": []}), ["without choices"]),
+        (Answer({"hello": 1}), ["not a chat completion"]),
+        (Answer(completion([{"type": "text"}])), ["not a chat completion"]),
+        (Answer(completion("part of it", "content_filter")), ["content_filter", "not whole"]),
+        (Answer(completion("part of it", "abort")), ["abort", "not whole"]),
+        (Answer(completion("part of it", None)), ["None", "not whole"]),
+        (Answer(completion("half a rep"), missing=100), ["cannot be reached"]),
+    ],
+)
+def test_an_error_never_becomes_text_and_says_what_happened(answer: Answer, words: list[str]) -> None:
+    message = failure(answer)
+    assert message.startswith("http://127.0.0.1:")
+    assert [word for word in words if word not in message] == []
+    assert "\n" not in message
+
+
+def test_a_wrong_model_name_is_answered_with_the_right_ones() -> None:
+    answer = Answer({"error": {"message": "no such model"}}, status=404)
+    assert "Asked for model 'm'; it has: alpha, beta" in failure(answer, models=("alpha", "beta"))
+    assert "most end in /v1" in failure(answer)
+
+
+def test_a_long_message_is_shortened() -> None:
+    assert len(server_message({"error": {"message": "x" * 5000}})) == 203
+
+
+def test_nobody_there_is_said_with_the_address() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
+
+        async def go() -> None:
+            async with OpenAIEngine(model="m", base_url=url, max_retries=0).session(Path()) as session:
+                await session.complete(request())
+
+        with pytest.raises(EngineError, match=r"(?s)127\.0\.0\.1.*cannot be reached.*Is the server running"):
+            asyncio.run(go())
+
+
+def test_a_silent_server_is_given_up_after_the_timeout() -> None:
+    with FakeChatServer(Answer(hang=True)) as server, pytest.raises(EngineError, match="did not answer within 0.2 s"):
+        ask(server, timeout=0.2, max_retries=0)
+    assert server.client_left.wait(10)
+
+
+def test_cancelling_a_call_ends_its_http_request() -> None:
+    async def go(server: FakeChatServer) -> None:
+        async with OpenAIEngine(model="m", base_url=server.url).session(Path()) as session:
+            call = asyncio.create_task(session.complete(request()))
+            assert await asyncio.to_thread(server.arrived.wait, 10)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            # Inside the session: it is the cancelled call that left, not the closed client.
+            assert await asyncio.to_thread(server.client_left.wait, 10)
+            assert [one.num_in_flight for one in session.servers] == [0]
+
+    with FakeChatServer(Answer(hang=True)) as server:
+        asyncio.run(go(server))
+
+
+def test_each_request_goes_to_the_least_loaded_server() -> None:
+    async def go(busy: FakeChatServer, idle: FakeChatServer) -> None:
+        engine = OpenAIEngine(model="m", base_url=[busy.url, idle.url])
+        async with engine.session(Path()) as session:
+            waiting = asyncio.create_task(session.complete(request()))
+            assert await asyncio.to_thread(busy.arrived.wait, 10)
+            for _ in range(3):
+                await session.complete(request())
+            waiting.cancel()
+
+    with FakeChatServer(Answer(hang=True)) as busy, FakeChatServer(Answer(completion())) as idle:
+        asyncio.run(go(busy, idle))
+        assert (len(busy.asked), len(idle.asked)) == (1, 3)
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with FakeChatServer(Answer(completion("4"))) as server:
+        assert ask(server, max_retries=0).text == "4"
+
+
+def test_the_key_comes_from_the_variable_that_the_recipe_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", KEY)
+    with FakeChatServer(Answer(completion())) as server:
+        ask(server, api_key_env="MY_KEY")
+    assert server.asked[0].headers["Authorization"] == f"Bearer {KEY}"
+
+
+def test_a_server_elsewhere_needs_a_key() -> None:
+    async def go() -> None:
+        async with OpenAIEngine(model="m", base_url="https://api.example.com/v1", api_key_env="MY_KEY").session(Path()):
+            pass
+
+    with pytest.raises(EngineError, match="MY_KEY is not set"):
+        asyncio.run(go())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer({"error": {"message": f"Incorrect API key provided: {KEY}"}}, status=401),
+        Answer({"error": {"message": "x" * 190 + KEY}}, status=400),  # cut off in the middle of the key
+        Answer(f"<p>{KEY}</p>".encode(), status=503),
+        Answer(KEY.encode()),
+        Answer({"error": {"message": KEY}}),
+        Answer(completion("4", KEY)),
+        Answer(completion("4")),
+    ],
+)
+def test_a_key_is_in_no_error_and_no_log(
+    answer: Answer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    caplog.set_level(logging.DEBUG)
+    shown = ""
+    with FakeChatServer(answer) as server:
+        try:
+            shown = repr(ask(server, max_retries=0))
+        except EngineError as error:
+            shown = f"{error}{error.__cause__}"
+        assert server.asked[0].headers["Authorization"] == f"Bearer {KEY}"
+    printed = capfd.readouterr()
+    assert "HTTP Request" in caplog.text  # the logs are being looked at
+    assert KEY[:12] not in shown + caplog.text + printed.out + printed.err
+
+
+@pytest.mark.parametrize(
+    "url", ["https://me:secret@host/v1", "https://host/v1?key=secret", "localhost:8000/v1", "ftp://h"]
+)
+def test_an_address_that_cannot_be_used_is_refused_without_its_secret(url: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        OpenAIEngine(model="m", base_url=url)
+    assert "secret" not in str(caught.value)
+
+
+def test_the_same_model_elsewhere_is_the_same_teacher() -> None:
+    here = OpenAIEngine(model="m", base_url="http://127.0.0.1:8000/v1")
+    assert here.identity == OpenAIEngine(model="m").identity == "m"
+
+
+def test_only_the_server_knows_the_prompt() -> None:
+    async def go() -> str | None:
+        async with OpenAIEngine(model="m", base_url="http://127.0.0.1:1/v1").session(Path()) as session:
+            return session.chat_prompt(request())
+
+    assert asyncio.run(go()) is None

@@ -1,0 +1,390 @@
+import io
+import json
+import random
+import re
+import shutil
+import subprocess
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from distill.errors import DataError, RunError
+from distill.evaluation.metrics import score
+from distill.journal import Journal
+from distill.reporting import terminal
+from distill.reporting.gather import gather
+from distill.reporting.markdown import fenced, inline
+from distill.reporting.report import write_report
+from distill.reporting.text import duration, printable
+from distill.reporting.traces import SHOWN_CHARACTERS, TraceFacts, VerdictFacts, histogram, judged
+from distill.types import FinishReason, Outcome, Problem, Trace, Verdict
+
+HOSTILE = (
+    "<script>document.title = 'owned'</script> </details></pre></main> {{ 7 * 7 }} {% raw %} \x1b[2J\x1b[31mred\x07 "
+    "<img src=http://example.invalid/x onerror=alert(1)> [link](javascript:alert(1)) ``` \u202egnp.exe "
+    "[bold]markup[/bold] $\\frac{1}{2}$ | cell"
+)
+LONG = "1 + 2 = 3, " * 20_000
+RECIPE = """
+name: tiny
+description: A <b>small</b> run.
+seed: 7
+eval: {suites: [my/countdown-tiny.yaml, other]}
+"""
+MANIFEST = {
+    "environment": {"python": "3.11", "gpus": [], "versions": {"msgspec": "0.19", "scipy": "1.17"}},
+    "stages": {
+        "generate": {"section": {}, "seconds": 192.4, "finished": "2000-01-01T00:00:00Z"},
+        "filter": {
+            "section": {},
+            "seconds": 1.0,
+            "examples": 17,
+            "funnel": [
+                {"step": "structure", "dropped": 10, "left": 30, "reasons": {HOSTILE: 4, "truncated": 6}},
+                {"step": "correct", "dropped": 13, "left": 17, "reasons": {"incorrect": 13}},
+            ],
+        },
+        "train": {"section": {}, "seconds": 61, "steps": 30, "examples": 17, "tokens": 5000, "method": "full"},
+    },
+}
+# outcome, how it ended, and how many of them: 40 traces of 20 problems
+TRACES: list[tuple[Outcome, FinishReason, int]] = [
+    ("correct", "stop", 20),
+    ("incorrect", "stop", 12),
+    ("incorrect", "length", 6),
+    ("unverifiable", "stop", 2),
+]
+
+
+def write_traces(folder: Path, num_problems: int = 20, text: str = HOSTILE) -> None:
+    outcomes = [(outcome, finish) for outcome, finish, count in TRACES for _ in range(count)]
+    problems = [
+        Problem(id=f"p{i}", prompt=f"{i}: {text}", verifier="countdown", reference=text) for i in range(num_problems)
+    ]
+    traces: list[Trace] = []
+    verdicts: list[Verdict] = []
+    for index, (outcome, finish) in enumerate(outcomes):
+        problem, sample = f"p{index % num_problems}", index // num_problems
+        thinking = LONG if finish == "length" else text
+        trace = Trace(
+            id=f"{problem}-t-{sample}",
+            problem_id=problem,
+            sample=sample,
+            teacher="t",
+            thinking=thinking,
+            answer=text,
+            finish_reason=finish,
+            prompt_tokens=10,
+            completion_tokens=100 + index,
+        )
+        traces.append(trace)
+        verdicts.append(Verdict(trace_id=trace.id, outcome=outcome, extracted=text, reason=text))
+    folder.mkdir(parents=True, exist_ok=True)
+    Journal(folder / "problems.jsonl", Problem).write_all(problems)
+    Journal(folder / "traces.jsonl", Trace).write_all(traces)
+    random.Random(0).shuffle(verdicts)
+    Journal(folder / "verdicts.jsonl", Verdict).write_all(verdicts)
+
+
+def write_scores(folder: Path, model: str, form: str, share: float) -> None:
+    rng = random.Random(model)
+    replies: list[tuple[Trace, Verdict]] = []
+    for index in range(100):
+        trace = Trace(
+            id=f"q{index}-{model}-0",
+            problem_id=f"q{index}",
+            sample=0,
+            teacher=model,
+            thinking="",
+            answer="",
+            finish_reason="stop",
+            completion_tokens=rng.randrange(20, 300),
+        )
+        outcome: Outcome = "correct" if index < 100 * share else "incorrect"
+        replies.append((trace, Verdict(trace_id=trace.id, outcome=outcome, extracted="1")))
+    scores = score(
+        [trace for trace, _ in replies],
+        [verdict for _, verdict in replies],
+        model=model,
+        suite=folder.parent.name,
+        format=form,
+        engine="transformers",
+        identity=HOSTILE,
+        sampling={"temperature": 1.0, "top_p": 0.95},
+        prompt_digest="0123abcd",
+    )
+    folder.mkdir(parents=True)
+    (folder / "scores.json").write_bytes(msgspec.json.encode(scores))
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    folder = tmp_path / "runs" / "tiny-run"
+    write_traces(folder)
+    (folder / "recipe.yaml").write_text(RECIPE)
+    (folder / "manifest.json").write_text(json.dumps(MANIFEST))
+    (folder / "errors.jsonl").write_text('{"id": "x"}\n{"id": "y"}\n{"torn')
+    (folder / "student").mkdir()
+    log = [{"step": step, "loss": 2 / (step + 1), "learning_rate": 1e-3} for step in range(1, 30)]
+    lines = [*log, {"step": 30, "eval_loss": 1.0}, {"step": 30, "train_runtime": 60.0}]
+    (folder / "student" / "training_log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for suite in ("countdown-tiny", "another"):
+        for name, form, share in (
+            ("base-plain", "plain", 0.21),
+            ("base-think-forced", "think-forced", 0.14),
+            ("student", "think", 0.62),
+            ("teacher", "think", 0.7),
+        ):
+            write_scores(folder / "eval" / suite / name, name, form, share)
+    return folder
+
+
+def test_gather_counts_what_is_there(run_dir: Path) -> None:
+    report = gather(run_dir)
+    assert (report["run"], report["recipe"]["name"], report["recipe"]["seed"]) == ("tiny-run", "tiny", 7)
+    facts = report["generate"]
+    assert facts is not None
+    assert (facts["problems"], facts["traces"], facts["correct"], facts["incorrect"]) == (20, 40, 20, 18)
+    assert (facts["unverifiable"], facts["unjudged"], facts["errors"], facts["accepted"]) == (2, 0, 2, 0.5)
+    assert facts["solved_problems"] == 1.0
+    assert facts["finish_reasons"] == {"length": 6, "stop": 34}
+    assert (facts["prompt_tokens"], facts["completion_tokens"]) == (400, sum(100 + i for i in range(40)))
+    assert sum(map(sum, facts["lengths"]["counts"].values())) == 40
+    assert report["filter"] is not None
+    assert [step["left"] for step in report["filter"]["funnel"]] == [30, 17]
+    assert report["train"] is not None
+    assert (report["train"]["steps"], len(report["train"]["log"])) == (30, 29)
+    assert report["train"]["final_loss"] == pytest.approx(2 / 30)
+
+
+def test_the_base_is_the_best_of_its_forms_and_the_recipes_first_suite_leads(run_dir: Path) -> None:
+    report = gather(run_dir)
+    assert list(report["suites"]) == ["countdown-tiny", "another"]
+    assert report["models"] == report["suites"]["countdown-tiny"]
+    assert list(report["models"]) == ["base", "student", "teacher"]
+    base = report["models"]["base"]
+    assert (base["pass@1"], base["format"]) == (0.21, "plain")
+    assert {form: scores["pass@1"] for form, scores in base["forms"].items()} == {"plain": 0.21, "think-forced": 0.14}
+    comparison = report["comparisons"]["countdown-tiny"]["student-base"]
+    assert comparison["difference"] == pytest.approx(0.41)
+    assert comparison["ci95"][0] < 0.41 < comparison["ci95"][1]
+    assert comparison["p"] < 0.001
+
+
+def test_what_is_gathered_is_json(run_dir: Path) -> None:
+    report = write_report(run_dir)
+    assert json.loads(json.dumps(report, allow_nan=False))["models"]["student"]["pass@1"] == 0.62
+
+
+def test_two_reports_of_a_run_are_the_same_bytes(run_dir: Path) -> None:
+    write_report(run_dir)
+    first = outputs(run_dir)
+    assert len(first) == 6
+    for path in first:
+        path.unlink()
+    write_report(run_dir)
+    assert outputs(run_dir) == first
+
+
+def outputs(run_dir: Path) -> dict[Path, bytes]:
+    paths = [*run_dir.glob("report.*"), *run_dir.glob("plots/*")]
+    return {path: path.read_bytes() for path in sorted(paths)}
+
+
+class Page(HTMLParser):
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in ("meta", "path", "use"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in ("meta", "path", "use"):
+            assert self.open.pop() == tag
+
+
+def test_the_page_runs_nothing_and_asks_for_nothing(run_dir: Path) -> None:
+    write_report(run_dir)
+    html = (run_dir / "report.html").read_text(encoding="utf-8")
+    page = Page(run_dir / "report.html")
+    assert not {"script", "link", "iframe", "img", "object", "embed", "base", "form", "image"} & set(page.tags)
+    assert page.open == []
+    for name, value in page.attributes:
+        assert not name.startswith("on")
+        assert name not in ("src", "srcset", "action", "formaction", "background", "poster")
+        if name.endswith("href"):
+            assert (value or "").startswith("#")
+    assert [value for name, value in page.attributes if value and re.search("https?:", value)] == []
+    assert not re.search(r"url\((?!#)|@import", html)
+    assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in html
+    ids = [value for name, value in page.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+
+
+def test_what_a_model_wrote_is_shown_and_never_obeyed(run_dir: Path) -> None:
+    write_report(run_dir)
+    html = (run_dir / "report.html").read_text(encoding="utf-8")
+    markdown = (run_dir / "report.md").read_text(encoding="utf-8")
+    assert "&lt;script&gt;" in html
+    assert "{{ 7 * 7 }}" in html
+    assert html.count("<details>") == html.count("</details>") == 6
+    for text in (html, markdown):
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202e]", text)
+        assert "\u241b[31m" in text
+        assert "characters left out" in text
+        assert len(text) < 400_000
+    outside = re.sub(r"^(`{3,})text\n.*?^\1$", "", markdown, flags=re.DOTALL | re.MULTILINE)
+    assert "<script" not in outside
+    assert outside.count("<details>") == outside.count("</details>") == 6
+
+
+def test_plots_are_well_formed_with_their_text_as_text(run_dir: Path) -> None:
+    write_report(run_dir)
+    plots = {path.stem: path for path in (run_dir / "plots").iterdir()}
+    assert sorted(plots) == ["accuracy", "funnel", "lengths", "loss"]
+    words = {name: "".join(ElementTree.parse(path).getroot().itertext()) for name, path in plots.items()}
+    assert "62.0 %" in words["accuracy"]
+    assert "base, plain" in words["accuracy"]
+    assert "correct" in words["lengths"]
+    assert "step" in words["loss"]
+    assert not any("<dc:date>" in path.read_text() for path in plots.values())
+
+
+def test_the_terminal_shows_scores_funnel_and_where_the_rest_lies(run_dir: Path) -> None:
+    report = write_report(run_dir)
+    out = io.StringIO()
+    terminal.show(report, run_dir, Console(file=out, width=120, force_terminal=True, color_system=None))
+    shown = out.getvalue()
+    assert "62.0 %" in shown
+    assert "[52.2, 70.9]" in shown
+    assert "structure" in shown
+    assert "+41.0 points" in shown
+    assert f"{run_dir / 'report.html'}\n" in shown
+    assert "\x1b[2J" not in shown
+    assert "\x07" not in shown
+
+
+@pytest.mark.parametrize(
+    ("missing", "there"),
+    [
+        (("eval", "student", "manifest.json", "recipe.yaml", "errors.jsonl"), "generate"),
+        (("eval", "student", "traces.jsonl", "verdicts.jsonl"), "filter"),
+        (("eval", "traces.jsonl", "problems.jsonl"), "train"),
+        (("traces.jsonl", "problems.jsonl", "verdicts.jsonl", "manifest.json", "student"), "suites"),
+        (("verdicts.jsonl",), "generate"),
+        (("eval/countdown-tiny/student", "eval/another"), "suites"),
+    ],
+)
+def test_a_part_of_a_run_has_a_report_too(run_dir: Path, missing: tuple[str, ...], there: str) -> None:
+    for name in missing:
+        path = run_dir / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    report = write_report(run_dir)
+    assert report[there]
+    terminal.show(report, run_dir, Console(file=io.StringIO()))
+    Page(run_dir / "report.html")
+
+
+def test_a_run_with_nothing_in_it_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="does not exist: run `distill run RECIPE`"):
+        write_report(tmp_path / "nowhere")
+    (tmp_path / "recipe.yaml").write_text("name: tiny\n")
+    with pytest.raises(RunError, match="nothing to report yet: run `distill generate tiny`"):
+        write_report(tmp_path)
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_damaged_files_are_named(run_dir: Path) -> None:
+    scores = run_dir / "eval" / "another" / "student" / "scores.json"
+    scores.write_text('{"model": "student"}')
+    with pytest.raises(DataError, match=re.escape(str(scores))):
+        gather(run_dir)
+
+
+def test_a_loss_that_diverged_is_told(run_dir: Path) -> None:
+    with (run_dir / "student" / "training_log.jsonl").open("a") as file:
+        file.write('{"step": 31, "loss": NaN}\n')
+    report = write_report(run_dir)
+    assert report["train"] is not None
+    assert report["train"]["final_loss"] is None
+    assert "the loss is not finite" in (run_dir / "report.md").read_text()
+
+
+def test_traces_meet_their_verdicts_in_any_order() -> None:
+    traces = [TraceFacts(f"p{i}-t-0", f"p{i}", "stop") for i in range(50)]
+    verdicts = [VerdictFacts(trace.id, "correct") for trace in traces[:40]]
+    random.Random(0).shuffle(verdicts)
+    found = {trace.id: outcome for trace, outcome in judged(traces, [*verdicts, VerdictFacts("of another", "correct")])}
+    assert found == {trace.id: "correct" if i < 40 else None for i, trace in enumerate(traces)}
+
+
+@pytest.mark.parametrize(("longest", "width"), [(0, 1), (29, 1), (30, 2), (300, 20), (32768, 2000)])
+def test_histograms_have_round_bins(longest: int, width: int) -> None:
+    lengths = histogram({"correct": Counter([0, longest, longest])})
+    assert lengths["edges"][1] == width
+    assert len(lengths["edges"]) == len(lengths["counts"]["correct"]) + 1 <= 31
+    assert sum(lengths["counts"]["correct"]) == 3
+
+
+def test_long_traces_keep_their_beginning_and_end(run_dir: Path) -> None:
+    for sample in gather(run_dir)["sample_traces"]:
+        assert len(sample["thinking"]) < SHOWN_CHARACTERS + 100
+    kinds = [sample["kind"] for sample in gather(run_dir)["sample_traces"]]
+    assert kinds == ["correct"] * 2 + ["incorrect"] * 2 + ["truncated"] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\tb\nc\r\n", "a\tb\nc\n"),
+        ("\x1b[31m\x00\x7f", "\u241b[31m\u2400\u2421"),
+        ("\u202ex", "<U+202E>x"),
+        ("é", "é"),
+    ],
+)
+def test_control_characters_become_visible(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_markdown_cannot_be_broken_out_of() -> None:
+    assert fenced("a\n````\nb").startswith("`````text\n")
+    assert inline("a|b\n<i>*c*") == r"a\|b &lt;i&gt;\*c\*"
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(4.2, "4 s"), (192, "3 min 12 s"), (7500, "2 h 5 min")])
+def test_durations_are_words(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown
+
+
+@pytest.mark.browser
+def test_a_browser_shows_the_page_without_running_any_of_it(run_dir: Path, tmp_path: Path) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("Chromium is not installed")
+    write_report(run_dir)
+    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    page = subprocess.run(
+        [chromium, *options, (run_dir / "report.html").as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "<title>tiny-run - distill report</title>" in page.stdout
+    assert "The student solves 62.0 %" in page.stdout

@@ -1,40 +1,41 @@
 """The command line: parses, calls a stage, prints. Answers go to standard output, everything else to standard error."""
 
-import json
-import shutil
+from __future__ import annotations
+
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
-import click
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from distill import assets, progress
-from distill import recipe as recipes
 from distill.errors import DistillError, RecipeError
-from distill.recipe import STAGES, Recipe, Stage
-from distill.run import Run, open_run
+
+# Everything else is imported where it is used: 'distill --help' must answer at once ('benchmarks/startup.py').
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from rich.console import Console
+
+    from distill.recipe import Recipe, Stage
+    from distill.run import Run
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,  # plain help: importing rich to colour it would take longer than all the rest
     pretty_exceptions_enable=False,
     help="Distil a reasoning teacher into a small student.\n\nOne recipe, four verbs: "
-    "**generate** traces, **filter** them, **train** the student, **eval** what it learned. **run** does all four and "
+    "generate traces, filter them, train the student, eval what it learned; run does all four and "
     "the report. Every command resumes: run it again after a crash and it goes on.",
-    epilog="Start here: `distill run quickstart` (no GPU, no network, minutes). Then: `distill recipes list`",
+    epilog="Start here: 'distill run quickstart' (no GPU, no network, minutes). Then: 'distill recipes list'",
 )
 recipes_app = typer.Typer(no_args_is_help=True, help="List, show and copy the recipes that ship with distill.")
 app.add_typer(recipes_app, name="recipes")
 
 RecipeArg = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="A shipped name (`distill recipes list`) or a path to a .yaml.")
+    str, typer.Argument(metavar="RECIPE", help="A shipped name ('distill recipes list') or a path to a .yaml.")
 ]
 RunOption = Annotated[
     str | None, typer.Option("--run", metavar="NAME", help="Name of the run; the recipe's name if not given.")
@@ -43,7 +44,7 @@ RunsOption = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder 
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Override a key: `--set train.sft.learning_rate=2e-5`. Repeatable."
+        "--set", metavar="KEY=VALUE", help="Override a key: '--set train.sft.learning_rate=2e-5'. Repeatable."
     ),
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
@@ -56,9 +57,10 @@ RestartOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 DEFAULT_RUNS = Path("runs")
+STOPPED = 130
 
 
-@app.command(epilog="Example: `distill generate quickstart --limit 100 --set generate.samples.max=8`")
+@app.command(epilog="Example: 'distill generate quickstart --limit 100 --set generate.samples.max=8'")
 def generate(
     recipe: RecipeArg,
     run: RunOption = None,
@@ -78,7 +80,7 @@ def generate(
         stage(opened, limit)
 
 
-@app.command("filter", epilog="Example: `distill filter quickstart --set filter.select.2.max_tokens=400 --run short`")
+@app.command("filter", epilog="Example: 'distill filter quickstart --set filter.select.2.max_tokens=400 --run short'")
 def filter_command(
     recipe: RecipeArg,
     run: RunOption = None,
@@ -98,7 +100,7 @@ def filter_command(
         _show_funnel(opened)
 
 
-@app.command(epilog="Example: `distill train quickstart --set train.method=lora --run quickstart-lora`")
+@app.command(epilog="Example: 'distill train quickstart --set train.method=lora --run quickstart-lora'")
 def train(
     recipe: RecipeArg,
     run: RunOption = None,
@@ -118,7 +120,7 @@ def train(
         stage(opened, limit)
 
 
-@app.command("eval", epilog="Example: `distill eval quickstart --set eval.samples=4`")
+@app.command("eval", epilog="Example: 'distill eval quickstart --set eval.samples=4'")
 def eval_command(
     recipe: RecipeArg,
     run: RunOption = None,
@@ -138,7 +140,7 @@ def eval_command(
         stage(opened, limit)
 
 
-@app.command("run", epilog="Example: `distill run quickstart --set seed=1 --run quickstart-1`")
+@app.command("run", epilog="Example: 'distill run quickstart --set seed=1 --run quickstart-1'")
 def run_command(
     recipe: RecipeArg,
     run: RunOption = None,
@@ -170,7 +172,7 @@ def run_command(
     _report(directory, as_json=False)
 
 
-@app.command(epilog="Example: `distill report runs/quickstart --json`")
+@app.command(epilog="Example: 'distill report runs/quickstart --json'")
 def report(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name in --runs.")],
     runs: RunsOption = DEFAULT_RUNS,
@@ -187,89 +189,97 @@ def doctor(as_json: JsonOption = False) -> None:
 
     found = examine()
     if as_json:
-        print(json.dumps(found.as_dict(), indent=2))
+        _print_json(found.as_dict())
     else:
-        found.show(Console())
+        found.show(_console())
 
 
 @recipes_app.command("list")
 def list_recipes() -> None:
     """Every recipe that ships with distill."""
+    from rich.table import Table
+
+    from distill import assets, recipe
+
     table = Table("name", "what it does", box=None, pad_edge=False)
     for name, path in assets.shipped("recipes").items():
-        table.add_row(name, recipes.load(path).description.strip().split("\n")[0])
-    Console().print(table)
+        table.add_row(name, recipe.load(path).description.strip())
+    _console().print(table)
 
 
-@recipes_app.command("show", epilog="Example: `distill recipes show quickstart`")
+@recipes_app.command("show", epilog="Example: 'distill recipes show quickstart'")
 def show_recipe(recipe: RecipeArg) -> None:
     """Print a recipe as it is written, with its comments."""
+    from distill import assets
+
     print(assets.find("recipes", recipe).read_text(encoding="utf-8"), end="")
 
 
-@recipes_app.command("copy", epilog="Example: `distill recipes copy quickstart mine.yaml`")
+@recipes_app.command("copy", epilog="Example: 'distill recipes copy quickstart mine.yaml'")
 def copy_recipe(
     recipe: RecipeArg,
     to: Annotated[Path | None, typer.Argument(metavar="FILE", help="Where to; NAME.yaml here if not given.")] = None,
 ) -> None:
     """Copy a recipe to a file of your own, to change it."""
+    import shutil
+
+    from distill import assets
+
     source = assets.find("recipes", recipe)
     target = to or Path(source.name)
     if target.exists():
         raise RecipeError(f"{target} exists already; give another name: distill recipes copy {recipe} FILE")
     shutil.copyfile(source, target)
-    progress.say(f"copied to {target}; run it with: distill run {target}")
+    _say(f"copied to {target}; run it with: distill run {target}")
 
 
 def _load(name: str, overrides: list[str] | None) -> Recipe:
-    return recipes.load(assets.find("recipes", name), overrides or [])
+    from distill import assets, recipe
+
+    return recipe.load(assets.find("recipes", name), overrides or [])
 
 
 def _stages_of(recipe: Recipe) -> list[Stage]:
+    from distill.recipe import STAGES
+
     missing = {"train": recipe.train is None, "eval": recipe.eval is None}
     return [stage for stage in STAGES if not missing.get(stage, False)]
 
 
-class _Opened(AbstractContextManager[Run]):
-    """A run that is open, restarted first if the user says so."""
+@contextmanager
+def _open(recipe: Recipe, runs: Path, name: str | None, restart: str | None) -> Generator[Run]:
+    """The run, restarted first if the user says so."""
+    from distill.run import open_run
 
-    def __init__(self, recipe: Recipe, runs: Path, name: str | None, restart: str | None) -> None:
-        self._opening = open_run(recipe, runs, name)
-        self._restart = None if restart is None else _stage_named(restart)
-
-    def __enter__(self) -> Run:
-        run = self._opening.__enter__()
-        if self._restart:
-            discarded = run.restart(self._restart)
-            progress.say(f"restart {self._restart}: discarded {', '.join(discarded) or 'nothing; there was nothing'}")
-        return run
-
-    def __exit__(self, *error: object) -> bool | None:
-        return self._opening.__exit__(*error)  # pyright: ignore[reportArgumentType]
+    stage = None if restart is None else _stage_named(restart)
+    with open_run(recipe, runs, name) as run:
+        if stage is not None:
+            discarded = run.restart(stage)
+            _say(f"restart {stage}: discarded {', '.join(discarded) or 'nothing; there was nothing'}")
+        yield run
 
 
 def _stage_named(name: str) -> Stage:
-    for stage in STAGES:
-        if stage == name:
-            return stage
-    raise RecipeError(f"--restart {name!r} is not a stage; choose one of {', '.join(STAGES)}")
+    from distill.recipe import STAGES
 
-
-def _open(recipe: Recipe, runs: Path, name: str | None, restart: str | None) -> _Opened:
-    return _Opened(recipe, runs, name, restart)
+    stages: dict[str, Stage] = {stage: stage for stage in STAGES}
+    if name not in stages:
+        raise RecipeError(f"--restart {name!r} is not a stage; choose one of {', '.join(STAGES)}")
+    return stages[name]
 
 
 def _plan(recipe: Recipe, stages: list[Stage], limit: int | None) -> None:
     from distill.stages.plan import show_plan
 
-    show_plan(recipe, stages, limit, Console())
+    show_plan(recipe, stages, limit, _console())
 
 
 def _show_funnel(run: Run) -> None:
     from distill.reporting.gather import gather
-    from distill.reporting.terminal import show_funnel
+    from distill.reporting.terminal import funnel_table
 
-    show_funnel(gather(run.dir), Console())
+    if facts := gather(run.dir).get("filter"):
+        _console().print(funnel_table(facts))
 
 
 def _report(directory: Path, as_json: bool) -> None:
@@ -278,30 +288,47 @@ def _report(directory: Path, as_json: bool) -> None:
 
     gathered = write_report(directory)
     if as_json:
-        print(json.dumps(gathered, indent=2))
+        _print_json(gathered)
     else:
-        show(gathered, directory, Console())
+        show(gathered, directory, _console())
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _print_json(data: object) -> None:
+    import json
+
+    print(json.dumps(data, indent=2))
+
+
+def _stop(*_: object) -> None:
+    signal.raise_signal(signal.SIGINT)  # SIGTERM ends a run as Ctrl-C does
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def main() -> NoReturn:
     """The console script. Exit codes: 0 done, 2 the user's mistake, 130 stopped by the user, 1 a defect of ours."""
-
-    def stop(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGTERM, _stop)
     try:
-        app(standalone_mode=False)
-        code = 0
+        code = app(standalone_mode=False) or 0
     except DistillError as error:
-        progress.say(f"error: {error}")
+        _say(f"error: {error}")
         code = 2
-    except click.exceptions.Exit as error:
-        code = error.exit_code
-    except click.ClickException as error:
-        error.show()
+    except (KeyboardInterrupt, typer.Abort):
+        code = STOPPED
+    except Exception as error:
+        show = getattr(error, "show", None)  # a usage error of click, whichever click typer carries
+        if show is None:
+            raise
+        show()
         code = 2
-    except (KeyboardInterrupt, click.Abort):
-        progress.say("stopped. What finished is kept; the same command goes on from there.")
-        code = 130
+    if code == STOPPED:  # typer, too, turns Ctrl-C into this code
+        _say("stopped. What finished is kept; the same command goes on from there.")
     sys.exit(code)

@@ -66,10 +66,10 @@ def _extra(name: str) -> Check:
 
 
 def _vllm_server() -> Check:
-    from distill.engines.vllm import server_command
+    from distill.engines.vllm_command import find_launcher
 
     try:
-        command = server_command()
+        launcher = find_launcher()
     except DistillError as error:
         return Check("vLLM server", False, "nothing", str(error))
-    return Check("vLLM server", True, " ".join(command), "")
+    return Check("vLLM server", True, f"{launcher.words[0]} ({launcher.origin})", "")

@@ -15,7 +15,8 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from distill import plugins
+from distill import overrides as overriding
+from distill import plugins, yaml12
 from distill.errors import PluginError, RecipeError
 from distill.formats import FORMATS, TraceFormat, named_format
 
@@ -251,8 +252,8 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data: Any = yaml.safe_load(text)
+        node = yaml12.compose(text)
+        data: Any = yaml12.load(text)
     except OSError as error:
         raise RecipeError(f"cannot read {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -263,51 +264,11 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         )
     recipe_data: dict[str, Any] = data  # pyright: ignore[reportUnknownVariableType]
     for override in overrides:
-        _apply(recipe_data, override)
+        overriding.apply(recipe_data, override)
     try:
         return Recipe.model_validate(recipe_data)
     except ValidationError as error:
         raise RecipeError(_explain(error, path, node, overrides)) from None
-
-
-def _apply(data: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise RecipeError(f"--set {override!r} is not of the form key.subkey=value")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"--set {override!r}: the value is not YAML: {error}") from None
-    *parents, last = key.split(".")
-    target: Any = data
-    for depth, part in enumerate(parents):
-        target = _child(target, part, override, ".".join(parents[: depth + 1]))
-    if isinstance(target, list):
-        target[_index(target, last, override)] = value  # pyright: ignore[reportUnknownArgumentType]
-    else:
-        target[last] = value
-
-
-def _child(target: Any, part: str, override: str, place: str) -> Any:
-    if isinstance(target, list):
-        return target[_index(target, part, override)]  # pyright: ignore[reportUnknownArgumentType]
-    child = target.get(part)
-    if child is None:
-        child = target[part] = {}
-    if isinstance(child, str):  # a part in its short form grows into the long one
-        child = target[part] = {"use": child}
-    if not isinstance(child, (dict, list)):
-        if place == "generate.samples" and isinstance(child, int):
-            child = target[part] = {"min": child, "max": child}
-        else:
-            raise RecipeError(f"--set {override!r}: {place} is {child!r}, which has no keys of its own")
-    return child  # pyright: ignore[reportUnknownVariableType]
-
-
-def _index(target: list[Any], part: str, override: str) -> int:
-    if not part.isdigit() or int(part) >= len(target):
-        raise RecipeError(f"--set {override!r}: {part!r} is not an index of a list of {len(target)}; the first is 0")
-    return int(part)
 
 
 def _explain(error: ValidationError, path: Path, node: yaml.Node | None, overrides: Sequence[str]) -> str:
@@ -369,15 +330,18 @@ def _line_of(node: yaml.Node | None, where: Sequence[str | int]) -> int:
         found: yaml.Node | None = None
         if isinstance(node, yaml.MappingNode):
             for key_node, value_node in node.value:
-                if key_node.value == str(part) and key_node.start_mark:
-                    line, found = key_node.start_mark.line + 1, value_node
+                if key_node.value == str(part):
+                    line, found = _own_line(key_node), value_node
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            found = node.value[part]
-            line = found.start_mark.line + 1 if found.start_mark else line
+            line, found = _own_line(node.value[part]), node.value[part]
         if found is None:
             return line
         node = found
     return line
+
+
+def _own_line(node: yaml.Node) -> int:
+    return node.start_mark.line + 1 if node.start_mark else 1
 
 
 def digest(data: object, length: int = 16) -> str:

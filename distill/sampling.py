@@ -141,7 +141,7 @@ async def _pick_up(
     problems: Sequence[Problem], key: str, books: Books, pool: VerifierPool, verdicts: Appender[Verdict]
 ) -> defaultdict[str, Tally]:
     """What earlier calls finished; a trace whose verdict was lost in a kill is judged now."""
-    known = {verdict.trace_id: verdict.outcome for verdict in books.verdicts}
+    known: dict[str, Outcome] = {verdict.trace_id: verdict.outcome for verdict in books.verdicts}
     by_id = {problem.id: problem for problem in problems}
     tallies: defaultdict[str, Tally] = defaultdict(Tally)
     for trace in books.traces:

@@ -37,7 +37,9 @@ def test_any_text_comes_back_as_it_went_in(reasons: list[str], tmp_path_factory:
 
 
 @given(cut=st.integers(min_value=0, max_value=400))
-def test_a_file_cut_anywhere_keeps_every_whole_line_and_takes_new_ones(cut: int, tmp_path_factory: pytest.TempPathFactory):
+def test_a_file_cut_anywhere_keeps_every_whole_line_and_takes_new_ones(
+    cut: int, tmp_path_factory: pytest.TempPathFactory
+):
     path = tmp_path_factory.mktemp("journal") / "decisions.jsonl"
     records = [decision(f"trace-{index}", "é" * index) for index in range(5)]
     append_all(path, records)

@@ -4,7 +4,7 @@
 would depend on who else was in its batch. Here the same seed gives the same draws in any batch (the probabilities
 themselves still move in the last bits with the batch's shape). Logit warpers and cache are transformers' own.
 
-Suffixes: `_BT` batch by tokens, `_BV` batch by vocabulary, `_B` one value for each row.
+Suffixes: `_BT` batch by tokens, `_BV` batch by vocabulary, `_B` one value for each row, `_E` end tokens.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +16,8 @@ from distill.types import FinishReason
 
 COMPACT_AT = 0.9
 """The batch is compacted when so small a share of its rows still runs: copying the cache is not free."""
+ASK_EVERY = 16
+"""Tokens between two looks at which rows are still wanted."""
 
 
 class Finished(NamedTuple):
@@ -23,6 +25,17 @@ class Finished(NamedTuple):
 
     row: int
     completion: Completion
+
+
+class _Row:
+    """One reply in the making."""
+
+    __slots__ = ("draw", "index", "is_running", "prompt_tokens", "tokens")
+
+    def __init__(self, index: int, prompt_tokens: int, draw: Any) -> None:
+        self.index, self.prompt_tokens, self.draw = index, prompt_tokens, draw
+        self.tokens: list[int] = []
+        self.is_running = True
 
 
 def decode(
@@ -42,69 +55,102 @@ def decode(
         prompts: Rendered chat prompts, special tokens included.
         sampling: For all of them.
         seeds: One for each prompt.
-        is_wanted: Asked now and then; a row that is not wanted any more is left.
+        is_wanted: Asked now and then; a row that is not wanted any more is left, and not yielded.
     """
-    import torch
-    from transformers import DynamicCache
+    batch = _Batch(model, tokenizer, prompts, sampling, seeds)
+    for count in range(1, sampling.max_tokens + 1):
+        yield from batch.step()
+        if count % ASK_EVERY == 0:
+            batch.leave(is_wanted)
+        if not batch.compact():
+            return
+    yield from batch.cut()
 
-    encoded = tokenizer(list(prompts), return_tensors="pt", padding=True, add_special_tokens=False).to(model.device)
-    lengths = encoded["attention_mask"].sum(1).tolist()
-    ends = end_tokens(model, tokenizer)
-    ends_E = torch.tensor(sorted(ends), device=model.device)
-    warp = _warper(sampling)
-    draws = [torch.Generator().manual_seed(seed % 2**63) for seed in seeds]
-    tokens: list[list[int]] = [[] for _ in prompts]
-    rows = list(range(len(prompts)))
-    input_BT, mask_BT = encoded["input_ids"], encoded["attention_mask"]
-    position_BT = (mask_BT.cumsum(1) - 1).clamp(min=0)
-    cache = DynamicCache(config=model.config)
 
-    def finish(row: int, reason: FinishReason) -> Finished:
-        text = tokenizer.decode(tokens[row], skip_special_tokens=True)
-        completion = Completion(
-            text=text, finish_reason=reason, prompt_tokens=lengths[row], completion_tokens=len(tokens[row])
-        )
-        return Finished(row, completion)
+class _Batch:
+    """The rows that still run, and the tensors that go with them."""
 
-    for step in range(sampling.max_tokens):
+    def __init__(
+        self, model: Any, tokenizer: Any, prompts: Sequence[str], sampling: Sampling, seeds: Sequence[int]
+    ) -> None:
+        import torch
+        from transformers import DynamicCache
+
+        encoded = tokenizer(list(prompts), return_tensors="pt", padding=True, add_special_tokens=False).to(model.device)
+        self.model, self.tokenizer, self.temperature = model, tokenizer, sampling.temperature
+        self.warp = warpers(sampling)
+        self.ends_E = torch.tensor(sorted(end_tokens(model, tokenizer)), device=model.device)
+        self.input_BT, self.mask_BT = encoded["input_ids"], encoded["attention_mask"]
+        self.position_BT = (self.mask_BT.cumsum(1) - 1).clamp(min=0)
+        self.cache = DynamicCache(config=model.config)
+        lengths = self.mask_BT.sum(1).tolist()
+        draws = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.rows = [_Row(i, length, draw) for i, (length, draw) in enumerate(zip(lengths, draws, strict=True))]
+
+    def step(self) -> Iterator[Finished]:
+        """One more token for every row; yields those that it ends."""
+        import torch
+
         with torch.inference_mode():
-            output = model(
-                input_ids=input_BT,
-                attention_mask=mask_BT,
-                position_ids=position_BT,
-                past_key_values=cache,
+            output = self.model(
+                input_ids=self.input_BT,
+                attention_mask=self.mask_BT,
+                position_ids=self.position_BT,
+                past_key_values=self.cache,
                 use_cache=True,
                 logits_to_keep=1,
             )
-            next_B = _draw(
-                warp,
-                output.logits[:, -1].float(),
-                [draws[row if row >= 0 else -1 - row] for row in rows],
-                sampling.temperature,
-            )
-        ended_B = torch.isin(next_B, ends_E)
-        for row, token in zip(rows, next_B.tolist(), strict=True):
-            if row >= 0:
-                tokens[row].append(token)
-        for index, ended in enumerate(ended_B.tolist()):
-            if ended and rows[index] >= 0:
-                yield finish(rows[index], "stop")
-                rows[index] = -1 - rows[index]  # done; it stays in the batch until the next compaction
-        if step % 16 == 15:
-            rows = [row if row < 0 or is_wanted(row) else -1 - row for row in rows]
-        running = [index for index, row in enumerate(rows) if row >= 0]
-        if not running:
-            return
-        mask_BT = torch.cat([mask_BT, mask_BT.new_ones(len(rows), 1)], dim=1)
-        input_BT, position_BT = next_B[:, None], position_BT[:, -1:] + 1
-        if len(running) <= COMPACT_AT * len(rows):
-            keep_B = torch.tensor(running, device=model.device)
-            cache.batch_select_indices(keep_B)
-            rows = [rows[index] for index in running]
-            input_BT, mask_BT, position_BT = input_BT[keep_B], mask_BT[keep_B], position_BT[keep_B]
-    for row in rows:
-        if row >= 0:
-            yield finish(row, "length")
+            next_B = self._draw(output.logits[:, -1].float())
+        ended_B = torch.isin(next_B, self.ends_E).tolist()
+        for row, token, ended in zip(self.rows, next_B.tolist(), ended_B, strict=True):
+            if row.is_running:
+                row.tokens.append(token)
+                if ended:
+                    row.is_running = False
+                    yield self._finished(row, "stop")
+        self.mask_BT = torch.cat([self.mask_BT, self.mask_BT.new_ones(len(self.rows), 1)], dim=1)
+        self.input_BT, self.position_BT = next_B[:, None], self.position_BT[:, -1:] + 1
+
+    def _draw(self, logits_BV: Any) -> Any:
+        """The next token of each row: the likeliest at temperature 0, else by its own generator, through the CDF."""
+        import torch
+
+        if self.temperature == 0:
+            return logits_BV.argmax(-1)
+        cumulative_BV = self.warp(None, logits_BV).softmax(-1).cumsum(-1)
+        uniform_B = torch.cat([torch.rand(1, generator=row.draw) for row in self.rows]).to(logits_BV.device)
+        # The last cumulative value can round below 1: scale the draw so that it always falls inside.
+        chosen_B = torch.searchsorted(cumulative_BV, (uniform_B * cumulative_BV[:, -1])[:, None]).squeeze(-1)
+        return chosen_B.clamp(max=logits_BV.shape[-1] - 1)
+
+    def leave(self, is_wanted: Callable[[int], bool]) -> None:
+        """Stop the rows that nobody waits for any more."""
+        for row in self.rows:
+            row.is_running = row.is_running and is_wanted(row.index)
+
+    def compact(self) -> bool:
+        """Drop finished rows once there are enough of them; False if no row runs any more."""
+        import torch
+
+        running = [place for place, row in enumerate(self.rows) if row.is_running]
+        if running and len(running) <= COMPACT_AT * len(self.rows):
+            keep_B = torch.tensor(running, device=self.input_BT.device)
+            self.cache.batch_select_indices(keep_B)
+            self.rows = [self.rows[place] for place in running]
+            self.input_BT, self.mask_BT = self.input_BT[keep_B], self.mask_BT[keep_B]
+            self.position_BT = self.position_BT[keep_B]
+        return bool(running)
+
+    def cut(self) -> Iterator[Finished]:
+        """End what still runs at its token limit."""
+        return (self._finished(row, "length") for row in self.rows if row.is_running)
+
+    def _finished(self, row: _Row, reason: FinishReason) -> Finished:
+        text = self.tokenizer.decode(row.tokens, skip_special_tokens=True)
+        completion = Completion(
+            text=text, finish_reason=reason, prompt_tokens=row.prompt_tokens, completion_tokens=len(row.tokens)
+        )
+        return Finished(row.index, completion)
 
 
 def end_tokens(model: Any, tokenizer: Any) -> set[int]:
@@ -115,7 +161,8 @@ def end_tokens(model: Any, tokenizer: Any) -> set[int]:
     return set(configured) if isinstance(configured, list) else {configured}
 
 
-def _warper(sampling: Sampling) -> Any:
+def warpers(sampling: Sampling) -> Any:
+    """The logit warpers of transformers for these settings, in the order that `generate` applies them."""
     from transformers import (
         LogitsProcessorList,
         MinPLogitsWarper,
@@ -124,26 +171,13 @@ def _warper(sampling: Sampling) -> Any:
         TopPLogitsWarper,
     )
 
-    warpers = LogitsProcessorList()
+    chosen = LogitsProcessorList()
     if sampling.temperature not in (0.0, 1.0):
-        warpers.append(TemperatureLogitsWarper(sampling.temperature))
+        chosen.append(TemperatureLogitsWarper(sampling.temperature))
     if sampling.top_k:
-        warpers.append(TopKLogitsWarper(sampling.top_k))
+        chosen.append(TopKLogitsWarper(sampling.top_k))
     if sampling.top_p < 1:
-        warpers.append(TopPLogitsWarper(sampling.top_p))
+        chosen.append(TopPLogitsWarper(sampling.top_p))
     if sampling.min_p > 0:
-        warpers.append(MinPLogitsWarper(sampling.min_p))
-    return warpers
-
-
-def _draw(warp: Any, logits_BV: Any, draws: Sequence[Any], temperature: float) -> Any:
-    """The next token of each row: the likeliest at temperature 0, else by its own generator, through the CDF."""
-    import torch
-
-    if temperature == 0:
-        return logits_BV.argmax(-1)
-    cumulative_BV = warp(None, logits_BV).softmax(-1).cumsum(-1)
-    uniform_B = torch.cat([torch.rand(1, generator=draw) for draw in draws]).to(logits_BV.device)
-    # The last cumulative value can round below 1: scale the draw so that it always falls inside.
-    chosen_B = torch.searchsorted(cumulative_BV, (uniform_B * cumulative_BV[:, -1])[:, None]).squeeze(-1)
-    return chosen_B.clamp(max=logits_BV.shape[-1] - 1)
+        chosen.append(MinPLogitsWarper(sampling.min_p))
+    return chosen

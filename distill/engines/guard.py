@@ -22,7 +22,11 @@ def main() -> int:
     parent, command = int(sys.argv[1]), sys.argv[2:]
     # A handler, and not SIG_IGN, which the command would inherit. The signal is for the command: it gets it too.
     signal.signal(signal.SIGTERM, _pass)
-    server = subprocess.Popen(command)
+    try:
+        server = subprocess.Popen(command)
+    except OSError as error:
+        sys.stderr.write(f"cannot run {command[0]}: {error.strerror}\n")
+        return 127
     while os.getppid() == parent:
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = server.wait(timeout=LOOK_EVERY)

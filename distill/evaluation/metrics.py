@@ -19,6 +19,8 @@ from distill.types import Outcome, Trace, Verdict
 CONFIDENCE = 0.95
 UPPER_QUANTILE = (1 + CONFIDENCE) / 2
 Z = NormalDist().inv_cdf(UPPER_QUANTILE)
+ROUNDING = 1e-12
+"""Differences between shares below this are floating-point noise."""
 
 
 class Interval(NamedTuple):
@@ -126,7 +128,7 @@ def paired_difference(a: Mapping[str, float], b: Mapping[str, float]) -> Differe
     """How much better `a` is than `b`, compared problem by problem.
 
     Interval and p-value are of the paired t test, so one never contradicts the other; pairing takes out what makes
-    a problem hard for both (arXiv:2411.00640, section 4.2).
+    a problem hard for both (arXiv:2411.00640).
 
     Args:
         a: Share of correct replies by problem id.
@@ -141,7 +143,7 @@ def paired_difference(a: Mapping[str, float], b: Mapping[str, float]) -> Differe
             f"the two models answered no problem in common ({len(a)} and {len(b)}): measure both on one suite"
         )
     differences = [a[problem_id] - b[problem_id] for problem_id in shared]
-    if len(shared) == 1 or stdev(differences) == 0:
+    if len(shared) == 1 or stdev(differences) < ROUNDING:
         return _constant_difference(differences[0], len(shared))
     from scipy import stats
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from pydantic import Field, ValidationError
 
-from distill import assets, plugins
+from distill import assets, plugins, yaml12
 from distill.errors import RecipeError
 from distill.recipe import PartUse, Section
 from distill.types import Problem
@@ -41,6 +41,6 @@ def load_suite(name: str) -> Suite:
     """
     path: Path = assets.find("eval", name)
     try:
-        return Suite.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Suite.model_validate(yaml12.load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, ValidationError) as error:
         raise RecipeError(f"{path} is not a suite: {error}") from None

@@ -25,7 +25,14 @@ def to_html(report: Report, drawn: list[Plot]) -> str:
 
     template = environment(autoescape=True).get_template("report.html.j2")
     figures = {plot.name: (plot.description, Markup(inline_svg(plot))) for plot in drawn}
-    return template.render(report=report, figures=figures, text=text, percent=percent, short=short_count)
+    return template.render(
+        report=report, figures=figures, text=text, percent=percent, short=short_count, unbroken=unbroken
+    )
+
+
+def unbroken(sentence: str) -> str:
+    """A sentence whose intervals and percentages no line end can part."""
+    return re.sub(r"(?<=\d) (?=%)|(?<=\d,) (?=-?[\d.]+\])|(?<=p) (?=[<=])|(?<=[<=]) (?=[\d.])", "\u00a0", sentence)
 
 
 def inline_svg(plot: Plot) -> str:
@@ -36,6 +43,7 @@ def inline_svg(plot: Plot) -> str:
     head = re.search(r'viewBox="[^"]*"', svg)
     opening = f'<svg {head.group() if head else ""} aria-hidden="true">'
     svg = opening + svg[svg.index(">") + 1 :]
+    svg = svg.replace(f"fill: {plots.PAPER}", "fill: none")
     for colour, variable in VARIABLES.items():
         svg = svg.replace(colour, f"var({variable})")
     return svg.replace("xlink:href", "href").strip()

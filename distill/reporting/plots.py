@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, MUTED, GRID = "#24292f", "#6a737d", "#d8dee4"
+INK, MUTED, GRID, PAPER = "#24292f", "#59636e", "#d8dee4", "#ffffff"
 # Okabe and Ito's colours, which stay apart with every kind of colour vision (jfly.uni-koeln.de/color)
 BLUE, VERMILLION, GREY = "#0072b2", "#d55e00", "#8c959f"
 OUTCOME_COLOURS = {"correct": BLUE, "incorrect": VERMILLION, "unverifiable": GREY}
 WIDTH = 5.0
 """Inches. Small enough that the text can be read when the plot is shrunk to a phone."""
+LONGEST_NAME = 28
+"""Characters of a row's name; a longer one would leave no room for the bars."""
 
 STYLE = {
     "svg.fonttype": "none",
@@ -30,6 +32,8 @@ STYLE = {
     "font.size": 9,
     "text.parse_math": False,
     "text.color": INK,
+    "figure.facecolor": PAPER,
+    "axes.facecolor": "none",
     "axes.labelcolor": MUTED,
     "axes.edgecolor": GRID,
     "axes.titlelocation": "left",
@@ -130,11 +134,10 @@ def lengths(report: Report) -> Plot | None:
     figure, rows = _figures(len(counts), 0.8 + 0.95 * len(counts))
     for axes, (outcome, heights) in zip(rows, counts.items(), strict=True):
         axes.stairs(heights, edges, fill=True, color=OUTCOME_COLOURS[outcome])
-        axes.set_ylabel("traces")
+        axes.set(ylabel="traces", ylim=(0, 1.4 * max(heights)))  # room above the bars for the name
+        axes.locator_params(axis="y", nbins=3, integer=True)
         axes.grid(visible=False, axis="x")
-        axes.annotate(
-            f"{outcome}, {sum(heights):,}", (1, 1), (0, -2), "axes fraction", "offset points", ha="right", va="top"
-        )
+        axes.annotate(f"{outcome}, {sum(heights):,}", (1, 1), xycoords="axes fraction", ha="right", va="top")
     rows[-1].set_xlabel("length of the reply in tokens")
     rows[0].set_title("Length by verdict")
     said = ", ".join(f"{sum(heights):,} {outcome}" for outcome, heights in counts.items())
@@ -168,7 +171,10 @@ def _figures(num_rows: int, height: float) -> "tuple[Figure, list[Axes]]":
 
 
 def _name_rows(axes: "Axes", names: list[str]) -> None:
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(
+        range(len(names)),
+        [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}\u2026" for name in names],
+    )
     axes.set_ylim(-0.6, len(names) - 0.2)
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
@@ -177,5 +183,5 @@ def _name_rows(axes: "Axes", names: list[str]) -> None:
 def _finish(figure: "Figure", name: str, description: str) -> Plot:
     svg = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    figure.savefig(svg, format="svg", transparent=True, metadata=nothing)
+    figure.savefig(svg, format="svg", metadata=nothing)
     return Plot(name, description, svg.getvalue())

@@ -38,9 +38,10 @@ def show(report: Report, run_dir: Path, console: Console | None = None) -> None:
 
 def scores_table(suite: str, models: dict[str, ModelScores]) -> Table:
     """Every model on one suite: the interval next to the score, always."""
-    table = _table(f"pass@1 on {suite}", ("model", "form"))
-    for title in ("pass@1", "95 %", "no answer", "truncated", "tokens", "problems"):
-        table.add_column(title, justify="right")
+    sizes = {f"{scores['problems']:,} problems x {scores['samples']}" for scores in models.values()}
+    table = _table(f"pass@1 on {suite} ({' or '.join(sorted(sizes))})", ("model", "form"))
+    for title in ("pass@1", "95 %", "no answer", "truncated", "tokens"):
+        table.add_column(title, justify="right", no_wrap=True)
     for role, best in models.items():
         table.add_row(*_cells(role, best))
         for scores in (form for form in best["forms"].values() if form["format"] != best["format"]):
@@ -49,10 +50,9 @@ def scores_table(suite: str, models: dict[str, ModelScores]) -> Table:
 
 
 def _cells(role: str, scores: ModelScores) -> Iterable[Text]:
-    num_replies = f"{scores['problems']:,} x {scores['samples']}"
     shares = percent(scores["no_answer"]), percent(scores["truncated"])
     score = percent(scores["pass@1"]), text.interval(scores["ci95"])
-    cells = role, scores["format"], *score, *shares, short_count(scores["mean_tokens"]), num_replies
+    cells = role, scores["format"], *score, *shares, short_count(scores["mean_tokens"])
     return map(_cell, cells)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from distill.errors import DataError
 from distill.sources import make_problem
@@ -88,7 +88,7 @@ def column(row: Row, name: str, place: str) -> object:
 
 def _text(value: object, name: str, place: str) -> str | None:
     if value is None or isinstance(value, str):
-        return cast(str | None, value)
+        return value
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (int, float)):

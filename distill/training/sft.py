@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from distill import plugins, progress
 from distill.errors import RecipeError, TrainingError
 from distill.recipe import Train
+from distill.training.buckets import BucketSampler
 from distill.training.student import Student
 from distill.types import Example
 
@@ -53,7 +54,6 @@ def train_sft(
         TrainingError: If no example is left to train on.
     """
     transformers = plugins.need("transformers", "training", "train")
-    trl = plugins.need("trl", "training", "train")
     args = sft_config(train, checkpoints_dir, seed)
     rows, num_long = fitting(examples, student.tokenizer, args.max_length)
     if not rows:
@@ -64,7 +64,7 @@ def train_sft(
     if num_long:
         progress.say(f"train: {num_long} examples are longer than max_length {args.max_length} and are left out")
     quiet_libraries()
-    trainer = trl.SFTTrainer(
+    trainer = trainer_class(train)(
         model=student.model,
         args=args,
         train_dataset=_dataset(rows),
@@ -132,6 +132,23 @@ def _library_config(config_class: Any, options: dict[str, Any], place: str) -> A
         return config_class(**options)
     except (TypeError, ValueError) as error:
         raise RecipeError(f"{place} is refused by {config_class.__name__}: {error}") from error
+
+
+def trainer_class(train: Train) -> Any:
+    """TRL's trainer, with batches of like length unless the recipe packs or names a sampling strategy of its own."""
+    trl = plugins.need("trl", "training", "train")
+    if train.sft.get("packing") or "train_sampling_strategy" in train.sft:
+        return trl.SFTTrainer
+
+    class BucketTrainer(trl.SFTTrainer):
+        """SFTTrainer, reading its data through `BucketSampler`."""
+
+        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+            dataset: Any = self.train_dataset if train_dataset is None else train_dataset
+            lengths = [len(ids) for ids in dataset["input_ids"]]
+            return BucketSampler(lengths, self.args.train_batch_size, self.args.seed)
+
+    return BucketTrainer
 
 
 class Row(NamedTuple):

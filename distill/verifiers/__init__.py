@@ -3,7 +3,7 @@
 A verifier of your own is a callable that returns something shaped like `Verifier`; name it in a dataset card or a
 source as ``verifier: my_package.module:MyVerifier``, or export it as an entry point of the group ``distill.verifiers``.
 It runs in a process of its own that is killed at its deadline (`distill.verifiers.pool`), so it may be slow, but it
-must be picklable by name.
+must be importable by name.
 """
 
 from typing import Protocol

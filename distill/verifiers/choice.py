@@ -17,6 +17,7 @@ DEFAULT_LETTERS = ("A", "B", "C", "D")
 
 _ANSWER_IS = re.compile(r"\b(?:answer|option|choice)\b[\s*_]*(?:(?:is|are|:|=)[\s*_]*)+", re.IGNORECASE)
 _MACRO = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|rm|bf)\b\s*")
+_BRACKET = re.compile(r"\\(?=[()\[\]])")
 _DECORATION = str.maketrans("", "", "*_$`{}")
 _QUALIFIER = re.compile(r"^(?:either|probably|option|choice|letter)\s+", re.IGNORECASE)
 _PROSE_LETTER = re.compile(r"\(([A-Za-z])\)|\*\*([A-Z])[.)]?\*\*")
@@ -135,7 +136,7 @@ class _Reader:
 
 def _plain(text: str) -> str:
     """A text without type faces, math marks and a full stop, its white space folded."""
-    text = _MACRO.sub("", text).translate(_DECORATION)
+    text = _BRACKET.sub("", _MACRO.sub("", text)).translate(_DECORATION)
     return " ".join(text.split()).removesuffix(".").strip()
 
 

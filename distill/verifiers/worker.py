@@ -1,6 +1,6 @@
 """The process that verifiers run in: judges what comes down a pipe until the pipe closes, or until it is killed.
 
-The far side (`distill.verifiers.pool`) sends chunks of ``(problem, answer)``. This side first answers each chunk with
+The far side (`distill.verifiers.lanes`) sends chunks of ``(problem, answer)``. This side first answers each chunk with
 "ready", or with why a verifier cannot be built, then with one reply for each item, in order, as soon as it is judged:
 so the far side always knows which item is at work, and since when.
 """
@@ -43,6 +43,7 @@ _DECODER = msgspec.msgpack.Decoder(Reply)
 def main(fd: int, parent: int) -> None:
     """Serve the pipe `fd` for as long as process `parent` lives."""
     _confine(parent)
+    os.set_inheritable(fd, False)  # what a verifier starts must not keep the pipe open
     verifiers: dict[str, Verifier] = {}
     with Connection(fd) as pipe, contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:

@@ -82,7 +82,8 @@ class FakeChatServer:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                fake.asked.append(Asked(self.path, body, dict(self.headers), time.monotonic()))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                fake.asked.append(Asked(self.path, body, headers, time.monotonic()))
                 fake.arrived.set()
                 self.answer(fake.next_answer())
 

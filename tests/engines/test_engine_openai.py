@@ -191,7 +191,7 @@ def test_nobody_there_is_said_with_the_address() -> None:
 
 
 def test_a_silent_server_is_given_up_after_the_timeout() -> None:
-    with FakeChatServer(Answer(hang=True)) as server, pytest.raises(EngineError, match="did not answer within 0.2 s"):
+    with FakeChatServer(Answer(hang=True)) as server, pytest.raises(EngineError, match=r"did not answer within 0\.2 s"):
         ask(server, timeout=0.2, max_retries=0)
     assert server.client_left.wait(10)
 
@@ -214,7 +214,7 @@ def test_cancelling_a_call_ends_its_http_request() -> None:
 
 def test_each_request_goes_to_the_least_loaded_server() -> None:
     async def go(busy: FakeChatServer, idle: FakeChatServer) -> None:
-        engine = OpenAIEngine(model="m", base_url=[busy.url, idle.url])
+        engine = OpenAIEngine(model="m", base_url=[busy.url, idle.url], timeout=10, max_retries=0)
         async with engine.session(Path()) as session:
             waiting = asyncio.create_task(session.complete(request()))
             assert await asyncio.to_thread(busy.arrived.wait, 10)
@@ -240,7 +240,7 @@ def test_the_key_comes_from_the_variable_that_the_recipe_names(monkeypatch: pyte
     monkeypatch.setenv("MY_KEY", KEY)
     with FakeChatServer(Answer(completion())) as server:
         ask(server, api_key_env="MY_KEY")
-    assert server.asked[0].headers["Authorization"] == f"Bearer {KEY}"
+    assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
 
 
 def test_a_server_elsewhere_needs_a_key() -> None:
@@ -256,7 +256,7 @@ def test_a_server_elsewhere_needs_a_key() -> None:
     "answer",
     [
         Answer({"error": {"message": f"Incorrect API key provided: {KEY}"}}, status=401),
-        Answer({"error": {"message": "x" * 190 + KEY}}, status=400),  # cut off in the middle of the key
+        Answer({"error": {"message": "x" * 175 + KEY}}, status=400),  # cut off in the middle of the key
         Answer(f"<p>{KEY}</p>".encode(), status=503),
         Answer(KEY.encode()),
         Answer({"error": {"message": KEY}}),
@@ -275,7 +275,7 @@ def test_a_key_is_in_no_error_and_no_log(
             shown = repr(ask(server, max_retries=0))
         except EngineError as error:
             shown = f"{error}{error.__cause__}"
-        assert server.asked[0].headers["Authorization"] == f"Bearer {KEY}"
+        assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
     printed = capfd.readouterr()
     assert "HTTP Request" in caplog.text  # the logs are being looked at
     assert KEY[:12] not in shown + caplog.text + printed.out + printed.err

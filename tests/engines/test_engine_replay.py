@@ -71,7 +71,7 @@ def test_a_recorded_failure_fails_again(tmp_path: Path) -> None:
 
 def test_traces_of_two_teachers_need_a_choice(tmp_path: Path) -> None:
     path = record(tmp_path, trace(), trace(teacher="u", answer="of u"))
-    with pytest.raises(EngineError, match="2 teachers.*t, u"):
+    with pytest.raises(EngineError, match=r"2 teachers.*t, u"):
         replay(path, {"problem_id": "p", "sample": 0})
     assert replay(path, {"problem_id": "p", "sample": 0}, teacher="u").text == "of u"
 

@@ -117,13 +117,19 @@ def test_the_paired_difference_is_scipys_paired_t_test() -> None:
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "difference", "p"), [([1] * 20, [0] * 20, 1, 2**-19), ([1, 0, 1], [1, 0, 1], 0, 1), ([1], [0], 1, 1)]
+    ("a", "b", "difference", "p"),
+    [
+        ([1] * 20, [0] * 20, 1, 2**-19),
+        ([1, 0, 1], [1, 0, 1], 0, 1),
+        ([1], [0], 1, 1),
+        ([0.3, 0.9], [0.2, 0.8], 0.1, 0.5),
+    ],
 )
 def test_a_constant_difference_still_has_an_interval_and_a_p_value(
     a: list[float], b: list[float], difference: float, p: float
 ) -> None:
     found = paired_difference(by_problem(a), by_problem(b))
-    assert (found.difference, found.p) == (difference, p)
+    assert (found.difference, found.p) == (pytest.approx(difference), p)
     assert -1 <= found.low <= found.difference <= found.high <= 1
     assert found.high > found.low
 

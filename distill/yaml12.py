@@ -1,0 +1,27 @@
+"""YAML as people write numbers: `2e-5` is a number, as YAML 1.2 says, not the string that YAML 1.1 makes of it."""
+
+import re
+from typing import Any
+
+import yaml
+
+
+class Loader(yaml.SafeLoader):
+    """The safe loader, with the numbers of YAML 1.2."""
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$"),
+    list("-+.0123456789"),
+)
+
+
+def load(text: str) -> Any:
+    """The document's data."""
+    return yaml.load(text, Loader=Loader)
+
+
+def compose(text: str) -> yaml.Node | None:
+    """The document's nodes, which know their lines."""
+    return yaml.compose(text, Loader=Loader)

@@ -25,7 +25,7 @@ filter:
 TRAIN_SECTIONS = """\
 train:
   student:
-    tokenizer: characters
+    tokenizer: bytes
     config: {model_type: qwen2, hidden_size: 32, intermediate_size: 64, num_hidden_layers: 2, num_attention_heads: 2,
              num_key_value_heads: 2, max_position_embeddings: 512, tie_word_embeddings: true}
   method: full

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ HOST = "127.0.0.1"
 LOOK_EVERY = 0.2
 """Seconds between two questions whether it is healthy."""
 TAIL_LINES = 15
+REAPED_WITHIN = 5.0
+"""Seconds that killed children may take to go; a container whose first process reaps nothing keeps them as zombies."""
 
 
 def free_port() -> int:
@@ -121,10 +124,18 @@ class ManagedServer:
             self._process.wait(timeout=grace)
         self._signal(signal.SIGKILL)
         self._process.wait()
+        # Its children are not ours to wait for, but they hold the GPU's memory, which the next stage may want.
+        last_look = time.monotonic() + REAPED_WITHIN
+        while self._signal(signal.SIGKILL) and time.monotonic() < last_look:
+            time.sleep(0.02)
 
-    def _signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+    def _signal(self, number: int) -> bool:
+        """Signal the group; False if nothing is left of it."""
+        try:
             os.killpg(self.group, number)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
 
     def _shown(self) -> str:
         with self.log_path.open("rb") as log:

@@ -10,6 +10,7 @@ from distill import assets, plugins
 from distill.errors import TrainingError
 from distill.formats import TraceFormat
 from distill.recipe import Recipe, Scratch, Train
+from distill.training.byte_tokenizer import count_bytes
 from distill.types import Trace
 
 
@@ -68,10 +69,10 @@ def tokenizer_of(student: str | Scratch) -> Any:
     """The student's tokenizer."""
     import transformers
 
-    if isinstance(student, Scratch) and student.tokenizer == "characters":
-        from distill.training.characters import character_tokenizer
+    if isinstance(student, Scratch) and student.tokenizer == "bytes":
+        from distill.training.byte_tokenizer import byte_tokenizer
 
-        return character_tokenizer()
+        return byte_tokenizer()
     name = student.tokenizer if isinstance(student, Scratch) else student
     return transformers.AutoTokenizer.from_pretrained(assets.model_path(name))
 
@@ -84,8 +85,8 @@ def token_counter(student: str | Scratch | None, trace_format: TraceFormat) -> A
     """
     if student is None:
         return lambda trace: trace.completion_tokens  # pyright: ignore[reportUnknownLambdaType]
-    if isinstance(student, Scratch) and student.tokenizer == "characters":
-        return lambda trace: len(trace_format.render(trace.thinking, trace.answer)) + 1  # pyright: ignore[reportUnknownLambdaType]
+    if isinstance(student, Scratch) and student.tokenizer == "bytes":
+        return lambda trace: count_bytes(trace_format.render(trace.thinking, trace.answer)) + 1  # pyright: ignore[reportUnknownLambdaType]
     import tokenizers
 
     name = assets.model_path(student.tokenizer if isinstance(student, Scratch) else student)
@@ -126,8 +127,28 @@ def save_student(
     model.save_pretrained(folder)
     model.generation_config.save_pretrained(folder)  # an adapter's own save leaves it out
     tokenizer.save_pretrained(folder)
+    _check_saved_tokenizer(folder, tokenizer, trace_format)
     (folder / "trace_format.json").write_bytes(msgspec.json.format(msgspec.json.encode(trace_format)) + b"\n")
     (folder / "README.md").write_text(_card(recipe, trace_format, facts), encoding="utf-8")
+
+
+def _check_saved_tokenizer(folder: Path, tokenizer: Any, trace_format: TraceFormat) -> None:
+    """What is loaded from the folder must read text as training did; transformers may load it as another class."""
+    import transformers
+
+    reply = trace_format.render("7*3=21:  a  thought\n\twith spaces", "21")
+    messages = [*trace_format.messages("What is 7*3?\n"), {"role": "assistant", "content": reply}]
+    text = tokenizer.apply_chat_template(messages, tokenize=False)
+    saved = transformers.AutoTokenizer.from_pretrained(folder)
+    if saved.apply_chat_template(messages, tokenize=False) != text:
+        raise TrainingError(
+            f"the chat template saved in {folder} renders a conversation in another way than in training"
+        )
+    if saved(text, add_special_tokens=False)["input_ids"] != tokenizer(text, add_special_tokens=False)["input_ids"]:
+        raise TrainingError(
+            f"the tokenizer saved in {folder} reads text in another way than in training: transformers loads it as "
+            f"{type(saved).__name__}, and it was a {type(tokenizer).__name__}. Use one of the model's own class."
+        )
 
 
 def _card(recipe: Recipe, trace_format: TraceFormat, facts: dict[str, Any]) -> str:

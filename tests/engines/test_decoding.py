@@ -7,7 +7,7 @@ import pytest
 from distill.engines import Completion
 from distill.engines.decoding import decode, end_tokens, warpers
 from distill.recipe import Sampling
-from distill.training.characters import character_tokenizer
+from distill.training.byte_tokenizer import byte_tokenizer
 
 PROMPTS = ["<|im_start|>user\n1 2 3 -> 9<|im_end|>\n<|im_start|>assistant\n" + "1+" * n for n in (0, 3, 9, 1, 5)]
 
@@ -18,7 +18,7 @@ def model_and_tokenizer() -> Any:
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     torch.manual_seed(0)
-    tokenizer = character_tokenizer()
+    tokenizer = byte_tokenizer()
     tokenizer.padding_side = "left"
     config = Qwen2Config(
         vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,

@@ -1,5 +1,6 @@
 """What this machine has: versions, hardware, extras. Probed without importing anything heavy."""
 
+import logging
 import os
 import platform
 import subprocess
@@ -74,3 +75,18 @@ def git_commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip()
+
+
+def quiet_libraries() -> None:
+    """Keep the libraries' own chatter off the user's terminal, before they are imported; their errors stay."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    for name in ("trl", "bitsandbytes", "peft"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        from transformers.utils import logging as transformers_logging
+    except ImportError:
+        return  # what needs it says so
+    transformers_logging.disable_progress_bar()

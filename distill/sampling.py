@@ -130,7 +130,7 @@ async def sample(
             with progress.track(label, len(problems), len(problems) - len(todo)) as tracker:
                 if not todo:
                     return 0
-                progress.say(f"{label}: starting engine {engine.identity}")
+                progress.say(f"{label}: {len(todo)} of {len(problems)} problems to ask; starting the engine")
                 async with engine.session(logs_dir) as session:
                     sampler = _Sampler(session, pool, plan, key, traces, verdicts, errors, tracker)
                     await sampler.run(todo, tallies)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.fake_chat_server import FakeChatServer  # type: ignore[attr-defined]
+from tests.engines.fake_chat_server import Answer, FakeChatServer, completion
 
 ROOT = Path(__file__).parent.parent
 RECIPE = """\
@@ -51,7 +51,7 @@ def test_what_needs_no_torch_works_without_it(light_python: Path, tmp_path: Path
     checks = {check["what"]: check for check in json.loads(distill("doctor", "--json").stdout)["checks"]}
     assert checks["extra train"]["remedy"] == "pip install 'distill[train]'"
 
-    with FakeChatServer() as server:
+    with FakeChatServer(Answer(completion("<think>\nno idea\n</think>\n\n1+1"))) as server:
         (tmp_path / "light.yaml").write_text(RECIPE.replace("URL", server.url))
         distill("generate", "light.yaml")
     distill("filter", "light.yaml")

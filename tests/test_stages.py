@@ -35,7 +35,7 @@ def test_the_four_verbs_give_the_same_files_as_run(distill: Distill, trained_rec
     }  # fmt: skip
     again = distill("run", trained_recipe_path, "--run", "at-once")
     assert "train: nothing new" in again.stderr
-    assert "starting engine" not in again.stderr
+    assert "starting the engine" not in again.stderr
 
 
 def test_every_trace_has_one_decision_with_a_reason(distill: Distill, recipe_path: Path, tmp_path: Path):

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from distill import assets, plugins
+from distill import assets, environment, plugins
 from distill.engines import Completion, Request
 from distill.engines.identity import weights_digest
 from distill.errors import EngineError
@@ -55,6 +55,7 @@ class TransformersEngine:
             await asyncio.to_thread(session.close)
 
     def _load(self) -> "_Loaded":
+        environment.quiet_libraries()
         torch = plugins.need("torch", "engine 'transformers'", "train")
         transformers = plugins.need("transformers", "engine 'transformers'", "train")
         device = self.device if self.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"

@@ -28,10 +28,10 @@ def byte_tokenizer() -> Any:
     from transformers import Qwen2Tokenizer
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Qwen2Tokenizer(
+    tokenizer: Any = Qwen2Tokenizer(
         vocab={token: index for index, token in enumerate([PAD, *alphabet])},
         merges=[],
-        unk_token=None,
+        unk_token=PAD,  # every byte is known; the default would add another token
         eos_token=END,
         pad_token=PAD,
         additional_special_tokens=[START],

@@ -5,8 +5,6 @@ taught on traces without an end learns not to stop.
 """
 
 import json
-import logging
-import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -63,7 +61,6 @@ def train_sft(
         )
     if num_long:
         progress.say(f"train: {num_long} examples are longer than max_length {args.max_length} and are left out")
-    quiet_libraries()
     trainer = trainer_class(train)(
         model=student.model,
         args=args,
@@ -197,19 +194,6 @@ def last_checkpoint(folder: Path) -> Path | None:
             continue
         return path
     return None
-
-
-def quiet_libraries() -> None:
-    """Keep the libraries' own chatter off the user's terminal; warnings of ours and errors stay."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    import datasets
-    import transformers
-
-    datasets.disable_progress_bars()
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()
-    for name in ("trl", "bitsandbytes", "peft"):
-        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _callback(tracker: progress.Tracker, log_path: Path) -> Any:

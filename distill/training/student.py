@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from distill import assets, plugins
+from distill import assets, environment, plugins
 from distill.errors import TrainingError
 from distill.formats import TraceFormat
 from distill.recipe import Recipe, Scratch, Train
@@ -28,6 +28,7 @@ def load_student(train: Train, seed: int) -> Student:
         TrainingError: If it cannot be loaded, or its tokenizer has no chat template.
         MissingExtraError: If transformers is not installed.
     """
+    environment.quiet_libraries()
     transformers = plugins.need("transformers", "training", "train")
     plugins.need("trl", "training", "train")
     if isinstance(train.student, Scratch):

@@ -19,7 +19,7 @@ from distill.run import open_run, read_manifest, write_json
 from distill.stages import evaluate, filter, generate, train
 
 RUNS = Path("runs")
-LENGTH = "{use: length, min_tokens: 8, max_tokens: 480}"
+LENGTH = "{use: length, min_tokens: 8, max_tokens: 420}"
 FIRST = "{use: per_problem, keep: 1, prefer: first}"
 CONTROLS = {
     "unfiltered": [f"filter.select=[structure, {LENGTH}, {FIRST}]"],

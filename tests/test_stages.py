@@ -71,7 +71,7 @@ def test_a_truncated_trace_can_never_become_an_example(distill: Distill, recipe_
     distill("generate", recipe_path, *options)
     distill("filter", recipe_path, *options)
     run = tmp_path / "runs/small"
-    reasons = {line["trace_id"]: line["finish_reason"] for line in map(json.loads, lines(run / "traces.jsonl"))}
+    reasons = {line["id"]: line["finish_reason"] for line in map(json.loads, lines(run / "traces.jsonl"))}
     assert set(reasons.values()) == {"stop", "length"}
     for line in lines(run / "decisions.jsonl"):
         decision = json.loads(line)

@@ -159,8 +159,8 @@ def _card(recipe: Recipe, trace_format: TraceFormat, facts: dict[str, Any]) -> s
     return (
         f"---\nlibrary_name: transformers\ntags: [distill, reasoning]\n---\n# {recipe.name}\n\n"
         f"{recipe.description.strip()}\n\n"
-        f"Trained with `distill` ({recipe.train.method}) from {base} on {facts['examples']} examples, "
-        f"{facts['steps']} steps.\n\n"
+        f"Made by `distill run {recipe.name}`: {recipe.train.method} fine-tuning of {base} on {facts['examples']} "
+        f"examples, {facts['steps']} steps.\n\n"
         f"It answers in the trace format `{trace_format.name}` (`trace_format.json`), asked with its chat template.\n\n"
         f"```json\n{json.dumps(facts, indent=2)}\n```\n"
     )

@@ -45,18 +45,17 @@ def run_all(recipe: Recipe, name: str) -> dict[str, Any]:
 
 def seeds() -> None:
     """The quickstart with seeds 0, 1 and 2."""
-    print("| seed | traces accepted | base (better form) | student | teacher | gain, paired | seconds |")
-    print("|---|---|---|---|---|---|---|")
+    print("| seed | traces accepted | base (better form) | student | teacher | gain, paired |")
+    print("|---|---|---|---|---|---|")
     for seed in (0, 1, 2):
         name = "quickstart" if seed == 0 else f"quickstart-{seed}"
         report = run_all(quickstart(f"seed={seed}"), name)
         models, gain = report["models"], report["comparisons"]["countdown-tiny"]["student-base"]
         scores = " | ".join(score(models[role]) for role in ("base", "student", "teacher"))
-        seconds = sum(stage["seconds"] for stage in read_manifest(RUNS / name)["stages"].values())
         accepted = 100 * report["generate"]["accepted"]
         low, high = gain["ci95"]
         difference = f"{100 * gain['difference']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
-        print(f"| {seed} | {accepted:.1f} % | {scores} | {difference} | {seconds:.0f} |", flush=True)
+        print(f"| {seed} | {accepted:.1f} % | {scores} | {difference} |", flush=True)
 
 
 def score(model: dict[str, Any]) -> str:

@@ -49,7 +49,7 @@ OUTPUTS: Mapping[Stage, tuple[str, ...]] = {
     "generate": ("problems.jsonl", "traces.jsonl", "verdicts.jsonl", "errors.jsonl"),
     "filter": ("decisions.jsonl", "train.jsonl"),
     "train": ("checkpoints", "student", "student.partial"),
-    "eval": ("eval",),
+    "eval": ("eval", "report.md", "report.html", "plots"),
 }
 
 
@@ -99,7 +99,11 @@ class Run:
             self.write_manifest()
 
     def _section(self, stage: Stage) -> dict[str, Any]:
-        return {"seed": self.recipe.seed, **self.recipe.section(stage)}
+        section = {"seed": self.recipe.seed, **self.recipe.section(stage)}
+        if stage == "filter" and self.recipe.train:  # lengths are counted, and examples written, for the student
+            train = self.recipe.section("train")
+            section |= {"for": {key: train[key] for key in ("student", "format", "system_prompt")}}
+        return section
 
     def refuse_changes(self, stage: Stage) -> None:
         """Refuse a section that differs from the one that made the stage's files.

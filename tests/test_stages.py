@@ -113,3 +113,11 @@ def test_an_option_the_library_does_not_know_is_refused_before_training(distill:
     done = distill("train", trained_recipe_path, "--set", "train.sft.learning_rat=1", check=None)
     assert done.returncode == 2
     assert "train.sft.learning_rat is not an option of SFTConfig. Did you mean 'learning_rate'?" in done.stderr
+
+
+def test_another_student_needs_another_filter(distill: Distill, trained_recipe_path: Path):
+    distill("generate", trained_recipe_path)
+    distill("filter", trained_recipe_path)
+    refused = distill("filter", trained_recipe_path, "--set", "train.format=plain", check=None)
+    assert refused.returncode == 2
+    assert "filter.for.format was None and is now 'plain'" in refused.stderr

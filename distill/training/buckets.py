@@ -1,8 +1,7 @@
 """Batches of like length, in random order: little padding, and no drift from long examples to short ones.
 
 `train_sampling_strategy="group_by_length"` of transformers also saves the padding, but runs from the longest to the
-shortest example again and again; on the tiny world that cost more than half of what was learned per step
-(`docs/tiny-world.md`).
+shortest example again and again, and a small model drifts with it.
 """
 
 import random

@@ -306,6 +306,8 @@ def _print_json(data: object) -> None:
 
 
 def _stop(*_: object) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a script's background jobs begin
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.raise_signal(signal.SIGINT)  # SIGTERM ends a run as Ctrl-C does
 
 

@@ -1,12 +1,16 @@
 """What tests share: a small recipe that needs no model, and the command line as a real process."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+
+# A script's background job begins with Ctrl-C ignored, and hands that on to all it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SOLVER_RECIPE = """\
 name: small

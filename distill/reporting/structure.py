@@ -67,6 +67,8 @@ class GenerateFacts(TypedDict):
     """Traces whose verdict is missing, because the run was killed or goes on."""
     solved_problems: float | None
     """Share of problems with at least one correct trace."""
+    tokens: int
+    """Of prompts and completions together."""
     prompt_tokens: int
     completion_tokens: int
     errors: int

@@ -117,6 +117,7 @@ def generate_facts(run_dir: Path, tally: Tally, seconds: float) -> GenerateFacts
         unverifiable=tally.outcomes["unverifiable"],
         unjudged=tally.outcomes[None],
         solved_problems=len(tally.solved) / num_problems if num_problems and num_judged else None,
+        tokens=tally.prompt_tokens + tally.completion_tokens,
         prompt_tokens=tally.prompt_tokens,
         completion_tokens=tally.completion_tokens,
         errors=_count_lines(run_dir / "errors.jsonl"),

@@ -3,11 +3,10 @@
 In a checkout `recipes/ datasets/ eval/` lie beside `distill/`; in an installed wheel they lie in `distill/_assets/`.
 """
 
-import difflib
 from pathlib import Path
 from typing import Literal
 
-from distill.errors import RecipeError
+from distill.errors import RecipeError, did_you_mean
 
 PACKAGE = Path(__file__).parent
 Shelf = Literal["recipes", "datasets", "eval"]
@@ -39,8 +38,7 @@ def find(name: Shelf, wanted: str) -> Path:
     files = shipped(name)
     if wanted in files:
         return files[wanted]
-    nearest = difflib.get_close_matches(wanted, files, n=1)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    hint = did_you_mean(wanted, files)
     raise RecipeError(
         f"nothing named {wanted!r} in {name}/.{hint} It has: {', '.join(files)}. Your own: a path to a .yaml"
     )

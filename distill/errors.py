@@ -16,6 +16,8 @@ Each message gives the value, the place and the way out. The command line prints
 traceback, and ends with exit code 2. A trace that fails is data, not an error: see `Trace.error`.
 """
 
+from collections.abc import Iterable
+
 
 class DistillError(Exception):
     """Anything that the user can mend; never a defect of this toolkit."""
@@ -69,3 +71,11 @@ class EngineError(DistillError, RuntimeError):
 
 class TrainingError(DistillError, RuntimeError):
     """Training that cannot start, or that cannot end well."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The nearest known name as the end of a sentence, with a space before it; empty if none is near."""
+    import difflib
+
+    nearest = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {nearest[0]!r}?" if nearest else ""

@@ -4,14 +4,13 @@ A part is a factory: called with the recipe's options it gives something that fi
 class, no decorator, no registry that changes while the program runs.
 """
 
-import difflib
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
-from distill.errors import MissingExtraError, PluginError
+from distill.errors import MissingExtraError, PluginError, did_you_mean
 
 Kind = Literal["sources", "engines", "verifiers", "selectors", "builders"]
 Factory = Callable[..., Any]
@@ -88,8 +87,7 @@ def _load(kind: Kind, name: str, target: str) -> Factory:
 
 def _miss(kind: Kind, name: str) -> str:
     names = known(kind)
-    nearest = difflib.get_close_matches(name, names, n=1)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    hint = did_you_mean(name, names)
     singular = kind.removesuffix("s")
     return f"no {singular} named {name!r}.{hint} Known: {', '.join(names)}. Your own: package.module:Name"
 
@@ -106,8 +104,7 @@ def check_options(kind: Kind, name: str, options: Mapping[str, object]) -> Facto
     names = [p.name for p in parameters.values() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
     for option in options:
         if option not in names and not takes_any:
-            nearest = difflib.get_close_matches(option, names, n=1)
-            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            hint = did_you_mean(option, names)
             raise PluginError(
                 f"{kind.removesuffix('s')} {name!r} has no option {option!r}.{hint} "
                 f"It takes: {', '.join(names) or 'none'}"

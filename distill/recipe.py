@@ -5,7 +5,6 @@ closed: a misspelt one is refused with the file, the line and the nearest good o
 (`sft`, `lora`, `args`) keep its names and are checked by its own classes.
 """
 
-import difflib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from distill import overrides as overriding
 from distill import plugins, yaml12
-from distill.errors import PluginError, RecipeError
+from distill.errors import PluginError, RecipeError, did_you_mean
 from distill.formats import FORMATS, TraceFormat, named_format
 
 Stage = Literal["generate", "filter", "train", "eval"]
@@ -91,11 +90,9 @@ class Teacher(BaseModel):
 
     @property
     def options(self) -> Options:
-        """The engine's own options."""
-        return dict(self.model_extra or {})
-
-
-FormatField = str | TraceFormat
+        """What the engine's factory is called with: its own options, and the model if one is named."""
+        model = {} if self.model is None else {"model": self.model}
+        return {**model, **(self.model_extra or {})}
 
 
 class Generate(Section):
@@ -180,8 +177,7 @@ class Recipe(Section):
         for index, source in enumerate(self.generate.sources):
             _check_part(("generate", "sources", index), "sources", source.use, source.options)
         teacher = self.generate.teacher
-        model = {} if teacher.model is None else {"model": teacher.model}
-        _check_part(("generate", "teacher"), "engines", teacher.engine, {**model, **teacher.options})
+        _check_part(("generate", "teacher"), "engines", teacher.engine, teacher.options)
         for index, step in enumerate(self.filter.select):
             _check_part(("filter", "select", index), "selectors", step.use, step.options)
         _check_part(("filter", "build"), "builders", self.filter.build.use, self.filter.build.options)
@@ -295,8 +291,7 @@ def _sentence(item: Any, key: str, cause: object) -> str:
     if item["type"] == "extra_forbidden":
         *parents, last = key.split(".")
         names = _known_keys(parents)
-        nearest = difflib.get_close_matches(last, names, n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        hint = did_you_mean(last, names)
         return f"unknown key {key!r} (value {item['input']!r:.60}).{hint} Keys here: {', '.join(names)}"
     if item["type"] == "missing":
         return f"{key} is missing"

@@ -220,20 +220,6 @@ def _lock(lock: TextIO, directory: Path) -> None:
     lock.flush()
 
 
-def load_recipe_of(directory: Path) -> Recipe:
-    """The resolved recipe of an existing run.
-
-    Raises:
-        RunError: If there is no run in that directory.
-    """
-    from distill import recipe as recipes
-
-    path = directory / "recipe.yaml"
-    if not path.is_file():
-        raise RunError(f"{directory} is not a run: it has no recipe.yaml")
-    return recipes.load(path)
-
-
 def read_manifest(directory: Path) -> dict[str, Any]:
     """A run's manifest, or a new one.
 

@@ -1,5 +1,6 @@
 """What tests share: a small recipe that needs no model, and the command line as a real process."""
 
+import json
 import os
 import signal
 import subprocess
@@ -83,3 +84,10 @@ def distill(tmp_path: Path) -> Distill:
 
 def lines(path: Path) -> Sequence[str]:
     return path.read_text().splitlines() if path.exists() else []
+
+
+def without_times(line: str) -> str:
+    """A journal's line as it would be in any other run of the same work."""
+    record = json.loads(line)
+    record.pop("seconds", None)
+    return json.dumps(record, sort_keys=True)

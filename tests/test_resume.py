@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SOLVER_RECIPE, TRAIN_SECTIONS, command, lines, quiet_environment
+from tests.conftest import SOLVER_RECIPE, TRAIN_SECTIONS, command, lines, quiet_environment, without_times
 
 NUM_KILLS = 20
 
@@ -51,7 +51,7 @@ def test_twenty_kills_at_random_moments_leave_the_run_that_none_would_have(tmp_p
     assert "train" in stages_hit
     for name in ("traces.jsonl", "verdicts.jsonl", "decisions.jsonl", "train.jsonl"):
         killed, expected = tmp_path / "runs/killed" / name, tmp_path / "runs/whole" / name
-        assert sorted(map(strip_times, lines(killed))) == sorted(map(strip_times, lines(expected))), name
+        assert sorted(map(without_times, lines(killed))) == sorted(map(without_times, lines(expected))), name
     for suite_file in ("traces.jsonl", "verdicts.jsonl"):
         path = tmp_path / "runs/killed/eval/countdown-tiny/student" / suite_file
         ids = [json.loads(line).get("id", json.loads(line).get("trace_id")) for line in lines(path)]
@@ -63,12 +63,6 @@ def test_twenty_kills_at_random_moments_leave_the_run_that_none_would_have(tmp_p
 def whole_lines(path: Path) -> list[str]:
     data = path.read_bytes() if path.exists() else b""
     return data[: data.rfind(b"\n") + 1].decode().splitlines()
-
-
-def strip_times(line: str) -> str:
-    record = json.loads(line)
-    record.pop("seconds", None)
-    return json.dumps(record, sort_keys=True)
 
 
 @pytest.mark.slow

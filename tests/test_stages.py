@@ -5,18 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Distill, lines
+from tests.conftest import Distill, lines, without_times
 
 
 def digest_of(run: Path) -> dict[str, list[str]]:
     names = ("problems.jsonl", "traces.jsonl", "verdicts.jsonl", "decisions.jsonl", "train.jsonl")
-    return {name: sorted(strip(line) for line in lines(run / name)) for name in names}
-
-
-def strip(line: str) -> str:
-    record = json.loads(line)
-    record.pop("seconds", None)
-    return json.dumps(record, sort_keys=True)
+    return {name: sorted(without_times(line) for line in lines(run / name)) for name in names}
 
 
 @pytest.mark.slow

@@ -30,6 +30,11 @@ def structure() -> Selector:
     return per_trace(rule)
 
 
+def ended() -> Selector:
+    """Keep replies that ended by themselves. The filter's first step, whatever the recipe says."""
+    return per_trace(lambda candidate, _: truncation(candidate))
+
+
 def truncation(candidate: Candidate) -> str | None:
     """Why a reply that did not end by itself may never teach; None for one that did."""
     reasons = {"length": "truncated at its token limit", "aborted": "cut off", "error": "failed"}

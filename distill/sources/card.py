@@ -3,7 +3,6 @@
 A card is a YAML file in `datasets/`, or one of your own. Its keys are closed.
 """
 
-import difflib
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from distill import yaml12
-from distill.errors import DataError
+from distill.errors import DataError, did_you_mean
 
 
 class _Closed(BaseModel):
@@ -92,8 +91,7 @@ def _sentence(item: Any) -> str:
     key = ".".join(map(str, item["loc"]))
     if item["type"] == "extra_forbidden":
         names = list(Columns.model_fields if len(item["loc"]) > 1 else Card.model_fields)
-        nearest = difflib.get_close_matches(str(item["loc"][-1]), names, n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        hint = did_you_mean(str(item["loc"][-1]), names)
         return f"a card has no key {key!r}.{hint} It has: {', '.join(names)}"
     if item["type"] == "missing":
         return f"the key {key!r} is missing"

@@ -10,7 +10,7 @@ from distill import plugins, progress
 from distill.recipe import Recipe, digest
 from distill.run import Run, file_digest
 from distill.selectors import Candidate, Context, Selector
-from distill.selectors.gates import truncation
+from distill.selectors.gates import ended
 from distill.types import Decision, Example, Problem
 
 
@@ -43,9 +43,7 @@ def filter_traces(run: Run) -> None:
 def steps_of(recipe: Recipe) -> list[Step]:
     """The recipe's steps, after one that no recipe can leave out: what was cut off can never teach."""
     chosen = [Step(use.use, plugins.build("selectors", use.use, use.options)) for use in recipe.filter.select]
-    from distill.selectors import per_trace
-
-    return [Step("ended", per_trace(lambda candidate, _: truncation(candidate))), *chosen]
+    return [Step("ended", ended()), *chosen]
 
 
 def context_of(recipe: Recipe) -> Context:

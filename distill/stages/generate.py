@@ -57,8 +57,7 @@ def plan_of(recipe: Recipe) -> Plan:
 def teacher_engine(recipe: Recipe) -> Engine:
     """The recipe's teacher, not started yet."""
     teacher = recipe.generate.teacher
-    model = {} if teacher.model is None else {"model": teacher.model}
-    return plugins.build("engines", teacher.engine, {**model, **teacher.options})
+    return plugins.build("engines", teacher.engine, teacher.options)
 
 
 def write_problems(run: Run, limit: int | None) -> list[Problem]:

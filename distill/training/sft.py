@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from distill import plugins, progress
-from distill.errors import RecipeError, TrainingError
+from distill.errors import RecipeError, TrainingError, did_you_mean
 from distill.recipe import Train
 from distill.training.buckets import BucketSampler
 from distill.training.student import Student
@@ -117,13 +117,11 @@ def lora_config(train: Train) -> Any:
 
 def _library_config(config_class: Any, options: dict[str, Any], place: str) -> Any:
     import dataclasses
-    import difflib
 
     names = [field.name for field in dataclasses.fields(config_class)]
     for name in options:
         if name not in names:
-            nearest = difflib.get_close_matches(name, names, n=1)
-            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            hint = did_you_mean(name, names)
             raise RecipeError(f"{place}.{name} is not an option of {config_class.__name__}.{hint}")
     try:
         return config_class(**options)

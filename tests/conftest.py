@@ -9,6 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The first example of a property may import a library, and these machines are shared: no test is about time.
+settings.register_profile("distill", deadline=None)
+settings.load_profile("distill")
 
 # A script's background job begins with Ctrl-C ignored, and hands that on to all it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)

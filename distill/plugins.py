@@ -31,9 +31,11 @@ BUILTIN: Mapping[Kind, Mapping[str, str]] = {
     },
     "verifiers": {
         "choice": "distill.verifiers.choice:ChoiceVerifier",
+        "code": "distill.verifiers.code:CodeVerifier",
         "countdown": "distill.verifiers.countdown:CountdownVerifier",
         "exact": "distill.verifiers.exact:ExactVerifier",
         "math": "distill.verifiers.math:MathVerifier",
+        "math_verify": "distill.verifiers.math_verify:MathVerifyVerifier",
     },
     "selectors": {
         "correct": "distill.selectors.gates:correct",

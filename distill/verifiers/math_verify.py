@@ -17,7 +17,7 @@ _HAS_MARKS = re.compile(r"\$|\\\(|\\\[|\\boxed|\\begin\{(?:equation|align)")
 _PROSE = re.compile(r"[A-Za-z]{2,}\s+[A-Za-z]{2,}|\n")
 
 
-class MathVerifier:
+class MathVerifyVerifier:
     """Judges numbers, expressions, sets, intervals, relations and matrices by their value.
 
     Raises:
@@ -25,8 +25,8 @@ class MathVerifier:
     """
 
     def __init__(self) -> None:
-        self._math_verify = plugins.need("math_verify", "verifier 'math'", "math")
-        parser = plugins.need("math_verify.parser", "verifier 'math'", "math")
+        self._math_verify = plugins.need("math_verify", "verifier 'math_verify'", "math")
+        parser = plugins.need("math_verify.parser", "verifier 'math_verify'", "math")
         self._latex = parser.LatexExtractionConfig(boxed_match_priority=0)
         self._expression = parser.ExprExtractionConfig()
         logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that we keep the deadline ourselves

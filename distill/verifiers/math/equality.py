@@ -1,0 +1,393 @@
+"""Is an answer the reference: by the reference's type, part by part, down to single values.
+
+Three-valued: None says that it cannot be said. Lists without brackets have no order, tuples have one; the ends of an
+interval are open or closed; a name in front (``x =``) may be left out but not exchanged.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import gcd
+from typing import cast
+
+from distill.verifiers.math import regions, relations, scalars, words
+from distill.verifiers.math.relations import Named
+from distill.verifiers.math.tree import (
+    Apply,
+    Based,
+    Group,
+    Listing,
+    Matrix,
+    Node,
+    Number,
+    Ratio,
+    Relation,
+    Symbol,
+    Words,
+    symbols,
+    walk,
+)
+
+MAX_UNORDERED = 400
+"""Items of an unordered list that are matched one against another."""
+
+
+def same(reference: Node, answer: Node) -> bool | None:
+    """Whether an answer is the reference; None if that cannot be said."""
+    if reference == answer:
+        return True
+    reference, answer = _spread(reference), _spread(answer)
+    if _is_braced(reference) != _is_braced(answer):
+        reference, answer = _only(reference), _only(answer)
+    if regions.is_set(reference) or regions.is_set(answer):
+        return _sets(reference, answer)
+    if isinstance(reference, Listing) or isinstance(answer, Listing) or _is_braced(reference) or _is_braced(answer):
+        return _lists(reference, answer)
+    if isinstance(reference, Relation) or isinstance(answer, Relation):
+        return _relations(reference, answer)
+    return _plain(reference, answer)
+
+
+def _only(node: Node) -> Node:
+    """What a set of one holds."""
+    return node.items[0] if isinstance(node, Group) and _is_braced(node) and len(node.items) == 1 else node
+
+
+def _any(outcomes: Sequence[bool | None]) -> bool | None:
+    return True if True in outcomes else (None if None in outcomes else False)
+
+
+def _all(outcomes: Sequence[bool | None]) -> bool | None:
+    return False if False in outcomes else (None if None in outcomes else True)
+
+
+# -- names and equations --
+
+
+def _relations(reference: Node, answer: Node) -> bool | None:
+    wanted, given = relations.named(reference), relations.named(answer)
+    both = isinstance(reference, Relation) and isinstance(answer, Relation)
+    if wanted is None or given is None:
+        if both and (relations.solves(reference, [answer]) or relations.solves(answer, [reference])):
+            return True
+        return relations.same_equation(reference, answer) if both else False
+    if both and _is_exchanged(wanted, given):
+        is_equation = _is_equation(wanted) or _is_equation(given) or isinstance(wanted.name, Apply)
+        return relations.same_equation(reference, answer) if is_equation else False
+    if wanted.value is reference and given.value is answer:  # relations of which we know no more than the sides
+        return _side_by_side(cast(Relation, reference), cast(Relation, answer)) if both else False
+    outcome = same(wanted.value, given.value)
+    if outcome is not True and both and (_is_equation(wanted) or _is_equation(given)):
+        return _any([outcome, relations.same_equation(reference, answer)])
+    if outcome is not True:
+        others = [same(wanted.value, end) for end in relations.ends(answer)]
+        outcome = _any([outcome, *others]) if others else outcome
+    return outcome
+
+
+def _is_exchanged(wanted: Named, given: Named) -> bool:
+    if isinstance(wanted.name, Apply) and isinstance(given.name, Apply):
+        return same(wanted.name, given.name) is not True
+    names = [part.name.name for part in (wanted, given) if isinstance(part.name, Symbol)]
+    return len(names) == 2 and names[0] != names[1] and "(" not in names[0] + names[1]  # f(x) may be called y
+
+
+def _is_equation(part: Named) -> bool:
+    return part.name is not None and relations.has_unknowns(part.value)
+
+
+# -- sets of numbers --
+
+
+def _sets(reference: Node, answer: Node) -> bool | None:
+    if regions.is_order(reference) and regions.is_order(answer) and symbols(reference) != symbols(answer):
+        return False
+    outcome = regions.same_region(_bare(reference), _bare(answer))
+    if outcome is None and isinstance(reference, Relation) and isinstance(answer, Relation):
+        return _chains(reference, answer)
+    if outcome is None and not (_may_be_set(reference) and _may_be_set(answer)):
+        return False
+    return outcome
+
+
+def _bare(node: Node) -> Node:
+    named = relations.named(node)
+    return node if named is None or regions.is_order(node) else named.value
+
+
+def _may_be_set(node: Node) -> bool:
+    return regions.is_set(node) or isinstance(node, Group | Listing | Relation | Words | Symbol | Apply)
+
+
+def _chains(reference: Relation, answer: Relation) -> bool | None:
+    """Inequalities in several unknowns: side by side, or proportional."""
+    if _side_by_side(reference, answer) or _side_by_side(reference, regions.reversed_chain(answer)):
+        return True
+    if len(reference.signs) != 1 or len(answer.signs) != 1:
+        return None
+    (one, strict), (other, is_strict_too) = _above_zero(reference), _above_zero(answer)
+    if strict != is_strict_too:
+        return False
+    return True if relations.proportional(one, other, positive=True) else None
+
+
+def _side_by_side(reference: Relation, answer: Relation) -> bool | None:
+    """The same signs between the same sides. Other sides may still mean the same."""
+    if reference.signs != answer.signs:
+        return None
+    return _all([same(a, b) for a, b in zip(reference.sides, answer.sides, strict=True)]) or None
+
+
+def _above_zero(relation: Relation) -> tuple[Node, str]:
+    left, right = relation.sides
+    sign = relation.signs[0]
+    if sign in ("<", "<="):
+        left, right, sign = right, left, {"<": ">", "<=": ">="}[sign]
+    return Apply("+", (left, Apply("neg", (right,)))), sign
+
+
+# -- lists --
+
+
+def _spread(node: Node) -> Node:
+    """Plus-minus as two values, wherever it stands; a name before a list as a name before each."""
+    if isinstance(node, Relation) and len(node.sides) == 2 and node.signs == ("=",):
+        value = _spread(node.sides[1])
+        if isinstance(value, Listing | Group) and value != node.sides[1]:
+            return Listing(tuple(Relation(("=",), (node.sides[0], item)) for item in value.items), "or")
+    if isinstance(node, Apply) and any(isinstance(part, Apply) and part.op in ("pm", "mp") for part in walk(node)):
+        return Listing((_chosen(node, 1), _chosen(node, -1)), "or")
+    if isinstance(node, Listing) or (isinstance(node, Group) and node.opening == "{"):
+        items: list[Node] = []
+        for item in node.items:
+            spread = _spread(item)
+            items.extend(spread.items if isinstance(spread, Listing) else [spread])
+        items = _with_first_name(items)
+        if isinstance(node, Listing):
+            return Listing(tuple(items), node.joint)
+        return Group(node.opening, tuple(items), node.closing)
+    return node
+
+
+def _with_first_name(items: list[Node]) -> list[Node]:
+    """``x = 1, 2`` as ``x = 1, x = 2``."""
+    first = items[0] if items else None
+    if not isinstance(first, Relation) or first.signs != ("=",) or any(isinstance(i, Relation) for i in items[1:]):
+        return items
+    return [first, *(Relation(("=",), (first.sides[0], item)) for item in items[1:])]
+
+
+def _chosen(node: Node, sign: int) -> Node:
+    if not isinstance(node, Apply):
+        return node
+    args = tuple(_chosen(arg, sign) for arg in node.args)
+    if node.op in ("pm", "mp"):
+        is_plus = (sign > 0) == (node.op == "pm")
+        return Apply("+", (args[0], args[1] if is_plus else Apply("neg", (args[1],))))
+    return Apply(node.op, args)
+
+
+def _is_braced(node: Node) -> bool:
+    return isinstance(node, Group) and node.opening == "{"
+
+
+def _lists(reference: Node, answer: Node) -> bool | None:
+    if isinstance(reference, Words) or isinstance(answer, Words):
+        return _words(reference, answer)
+    if isinstance(reference, Matrix | Ratio) or isinstance(answer, Matrix | Ratio):
+        return _cells(reference, answer)
+    wanted, given = _items(_one_by_one(reference)), _items(_one_by_one(answer))
+    if relations.solves(reference, given) or relations.solves(answer, wanted):
+        return True
+    if _is_tuple(reference) or _is_tuple(answer):
+        if _is_braced(reference) or _is_braced(answer) or len(wanted) != len(given):
+            return False
+        return _all([same(a, b) for a, b in zip(wanted, given, strict=True)])
+    if _is_assignment(wanted) or _is_assignment(given):
+        return _assignments(wanted, given)
+    if isinstance(answer, Listing) and answer.joint == "or" and not isinstance(reference, Listing | Group):
+        return _all([same(reference, item) for item in given])  # one value, written in several ways
+    if _is_braced(reference) or _is_braced(answer):
+        return _all([_covers(wanted, given), _covers(given, wanted)])
+    return _matched(wanted, given) if len(wanted) == len(given) else False
+
+
+def _items(node: Node) -> Sequence[Node]:
+    return node.items if isinstance(node, Listing | Group) else (node,)
+
+
+def _one_by_one(node: Node) -> Node:
+    """``(x, y) = (1, 2)`` as ``x = 1, y = 2``."""
+    match node:
+        case Relation(signs=("=",), sides=(Group(items=names), Group(items=values))) if len(names) == len(values):
+            pairs = zip(names, values, strict=True)
+            return Listing(tuple(Relation(("=",), pair) for pair in pairs))
+        case _:
+            return node
+
+
+def _is_tuple(node: Node) -> bool:
+    return isinstance(node, Group) and node.opening != "{"
+
+
+def _is_assignment(items: Sequence[Node]) -> bool:
+    """Whether every item has a name of its own: ``x = 1, y = 2``, but not the roots ``x_1 = 1, x_2 = 2``."""
+    names = [relation.name for item in items if (relation := relations.named(item)) and relation.name is not None]
+    distinct = {name.name.partition("_")[0] if isinstance(name, Symbol) else name for name in names}
+    return len(items) > 1 and len(distinct) == len(items)
+
+
+def _assignments(wanted: Sequence[Node], given: Sequence[Node]) -> bool | None:
+    """By name where both have names, else in order."""
+    if len(wanted) != len(given):
+        return False
+    if _is_assignment(wanted) and _is_assignment(given):
+        return _matched(wanted, given)
+    return _all([same(a, b) for a, b in zip(wanted, given, strict=True)])
+
+
+def _matched(wanted: Sequence[Node], given: Sequence[Node]) -> bool | None:
+    """Whether the items of one are those of the other, in any order."""
+    numbers = [_sorted_numbers(wanted), _sorted_numbers(given)]
+    if numbers[0] is not None and numbers[1] is not None and numbers[0] == numbers[1]:
+        return True
+    if len(wanted) > MAX_UNORDERED:
+        return None if numbers[0] is None or numbers[1] is None else False
+    left = list(given)
+    unclear = False
+    for item in wanted:
+        for index, other in enumerate(left):
+            outcome = same(item, other)
+            unclear |= outcome is None
+            if outcome:
+                del left[index]
+                break
+        else:
+            return None if unclear else False
+    return True
+
+
+def _covers(items: Sequence[Node], others: Sequence[Node]) -> bool | None:
+    """Whether each of some items is among the others."""
+    numbers = [_sorted_numbers(items), _sorted_numbers(others)]
+    if numbers[0] is not None and numbers[1] is not None and set(numbers[0]) <= set(numbers[1]):
+        return True
+    if len(items) > MAX_UNORDERED or len(others) > MAX_UNORDERED:
+        return None
+    return _all([_any([same(item, other) for other in others]) for item in items])
+
+
+def _sorted_numbers(items: Sequence[Node]) -> list[Fraction] | None:
+    if not all(isinstance(item, Number) for item in items):
+        return None
+    return sorted(Fraction(item.numerator, item.denominator) for item in items if isinstance(item, Number))
+
+
+# -- what has a fixed order, and single values --
+
+
+def _plain(reference: Node, answer: Node) -> bool | None:
+    if isinstance(reference, Words) or isinstance(answer, Words):
+        return _words(reference, answer)
+    if isinstance(reference, Based) or isinstance(answer, Based):
+        return _based(reference, answer)
+    if isinstance(reference, Group) and isinstance(answer, Group):
+        return _groups(reference, answer)
+    if isinstance(reference, Matrix | Ratio | Group) or isinstance(answer, Matrix | Ratio | Group):
+        return _cells(reference, answer)
+    return scalars.equal(reference, answer)
+
+
+def _groups(reference: Group, answer: Group) -> bool | None:
+    if len(reference.items) != len(answer.items):
+        return False
+    brackets = [(group.opening, group.closing) for group in (reference, answer)]
+    is_table = _table(reference) is not None
+    if len(reference.items) == 2 and brackets[0] != brackets[1] and not is_table:
+        return False
+    return _all([same(a, b) for a, b in zip(reference.items, answer.items, strict=True)])
+
+
+def _cells(reference: Node, answer: Node) -> bool | None:
+    """Matrices, vectors and ratios, cell by cell."""
+    if isinstance(reference, Ratio) and isinstance(answer, Ratio):
+        parts = (
+            [_reduced(reference).parts, _reduced(answer).parts]
+            if _is_ratio(reference)
+            else [reference.parts, answer.parts]
+        )
+    elif isinstance(reference, Ratio) or isinstance(answer, Ratio):
+        return _ratio_value(reference, answer)
+    elif (tables := (_table(reference), _table(answer))) and all(tables):
+        reference, answer = cast("tuple[Matrix, Matrix]", tables)
+        if [len(row) for row in reference.rows] != [len(row) for row in answer.rows]:
+            return False
+        parts = [[cell for row in node.rows for cell in row] for node in (reference, answer)]
+    else:
+        vectors = [_vector(reference), _vector(answer)]
+        if vectors[0] is None or vectors[1] is None:
+            return False
+        parts = [vectors[0], vectors[1]]
+    if len(parts[0]) != len(parts[1]):
+        return False
+    return _all([same(a, b) for a, b in zip(*parts, strict=True)])
+
+
+def _is_ratio(node: Ratio) -> bool:
+    """Whether it is a ratio in lowest terms, rather than a time of day."""
+    return _reduced(node) == node
+
+
+def _reduced(node: Ratio) -> Ratio:
+    numbers = [part.numerator for part in node.parts if isinstance(part, Number) and part.denominator == 1]
+    divisor = gcd(*numbers) if len(numbers) == len(node.parts) else 0
+    return Ratio(tuple(Number(number // divisor) for number in numbers)) if divisor > 1 else node
+
+
+def _table(node: Node) -> Matrix | None:
+    """A matrix, also where it is written as a list of lists."""
+    if isinstance(node, Group) and all(isinstance(item, Group) for item in node.items) and node.items:
+        return Matrix(tuple(item.items for item in node.items if isinstance(item, Group)))
+    return node if isinstance(node, Matrix) else None
+
+
+def _ratio_value(reference: Node, answer: Node) -> bool | None:
+    values = [
+        Apply("/", (node.parts[0], node.parts[1])) if isinstance(node, Ratio) and len(node.parts) == 2 else node
+        for node in (reference, answer)
+    ]
+    return scalars.equal(*values) if all(map(scalars.is_scalar, values)) else False
+
+
+def _vector(node: Node) -> Sequence[Node] | None:
+    if isinstance(node, Matrix):
+        if len(node.rows) == 1:
+            return node.rows[0]
+        return [row[0] for row in node.rows] if all(len(row) == 1 for row in node.rows) else None
+    return node.items if isinstance(node, Group | Listing) and not _is_braced(node) else None
+
+
+def _based(reference: Node, answer: Node) -> bool | None:
+    if isinstance(reference, Based) and isinstance(answer, Based):
+        return int(reference.digits, reference.base) == int(answer.digits, answer.base)
+    based, other = (reference, answer) if isinstance(reference, Based) else (answer, reference)
+    assert isinstance(based, Based)
+    return isinstance(other, Number) and other.denominator == 1 and based.digits.lstrip("0") == str(other.numerator)
+
+
+def _words(reference: Node, answer: Node) -> bool | None:
+    texts = [node.text if isinstance(node, Words) else None for node in (reference, answer)]
+    if texts[0] is not None and texts[1] is not None:
+        return words.same(words.fold(texts[0]), words.fold(texts[1])) or _both_nothing(texts[0], texts[1])
+    text, other = (texts[0], answer) if texts[0] is not None else (texts[1], reference)
+    assert text is not None
+    folded = words.fold(text)
+    if folded in words.NOTHING:
+        return isinstance(other, Group) and not other.items
+    if folded in words.EVERYTHING:
+        return regions.same_region(Listing((regions.REALS,), "or"), other)
+    spelt = words.spelt_number(text)
+    return spelt is not None and same(Number(spelt.numerator, spelt.denominator), other) is True
+
+
+def _both_nothing(*texts: str) -> bool:
+    return all(words.fold(text) in words.NOTHING for text in texts)

@@ -47,9 +47,9 @@ class Examination:
 
 
 def examine() -> Examination:
-    """Look at versions, hardware, extras and the teacher's server."""
+    """Look at versions, hardware, extras, the teacher's server, and what isolates programs."""
     checks = [_extra(name) for name in environment.EXTRAS if name != "vllm"]
-    return Examination(environment.describe(), [_python(), *checks, _vllm_server()])
+    return Examination(environment.describe(), [_python(), *checks, _vllm_server(), *_isolation()])
 
 
 def _python() -> Check:
@@ -73,3 +73,10 @@ def _vllm_server() -> Check:
     except DistillError as error:
         return Check("vLLM server", False, "nothing", str(error))
     return Check("vLLM server", True, f"{launcher.words[0]} ({launcher.origin})", "")
+
+
+def _isolation() -> list[Check]:
+    """Each level at which the code verifier can run programs, tried; the first that is there is used."""
+    from distill.verifiers.code.ladder import LEVELS, probe
+
+    return [Check(f"sandbox {rung.level}", rung.works, rung.found, rung.remedy) for rung in map(probe, LEVELS)]

@@ -55,6 +55,15 @@ RestartOption = Annotated[
     str | None,
     typer.Option("--restart", metavar="STAGE", help="Discard what this stage and later ones made, and do it again."),
 ]
+AuditOption = Annotated[
+    int | None,
+    typer.Option(
+        "--audit",
+        min=1,
+        metavar="N",
+        help="Do not filter: draw N verdicts to mark by hand; once marked, say how often verdicts are wrong.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 DEFAULT_RUNS = Path("runs")
 STOPPED = 130
@@ -80,19 +89,28 @@ def generate(
         stage(opened, limit)
 
 
-@app.command("filter", epilog="Example: 'distill filter quickstart --set filter.select.2.max_tokens=400 --run short'")
+@app.command(
+    "filter",
+    epilog="Examples: 'distill filter quickstart --set filter.select.2.max_tokens=400 --run short'. "
+    "'distill filter quickstart --audit 60', mark what it writes, and the same again",
+)
 def filter_command(
     recipe: RecipeArg,
     run: RunOption = None,
     runs: RunsOption = DEFAULT_RUNS,
     overrides: SetOption = None,
     restart: RestartOption = None,
+    audit: AuditOption = None,
     dry_run: DryRunOption = False,
 ) -> None:
     """Decide which traces teach, with a reason for each, and write the examples."""
     asked = _load(recipe, overrides)
     if dry_run:
         return _plan(asked, ["filter"], None)
+    if audit is not None:
+        if restart is not None:
+            raise RecipeError("--audit keeps all that the run holds, and --restart discards some: give one of them")
+        return _audit(asked, runs, run, audit)
     from distill.stages.filter import filter_traces as stage
 
     with _open(asked, runs, run, restart) as opened:
@@ -180,6 +198,32 @@ def report(
 ) -> None:
     """Show what came out of a run, and write report.md and report.html."""
     _report(Path(run) if Path(run).is_dir() else runs / run, as_json)
+
+
+@app.command(
+    epilog="Examples: 'distill verify answers.jsonl'. 'distill verify answers.jsonl --out verdicts.jsonl --workers 4'. "
+    'A row: \'{"reference": "1/2", "response": "<think>...</think> It is 0.5."}\'. '
+    "From Python: 'from distill.verifiers import verify'"
+)
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help="Rows with 'reference' and 'response'.")],
+    verifier: Annotated[
+        str, typer.Option("--verifier", metavar="NAME", help="For rows that do not tell theirs.")
+    ] = "math",
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where the verdicts go; standard output if not given.")
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, metavar="N", help="Processes that judge.")] = 1,
+    timeout: Annotated[float, typer.Option("--timeout", min=0.01, metavar="S", help="Seconds for one row.")] = 10.0,
+) -> None:
+    """Judge responses that you have already: a row with a verdict for each row of a file.
+
+    A row may also hold id, kind, options (of multiple choice), tests (of a program), prompt and metadata. Its verifier
+    is the one that its kind names, else 'choice' if it has options, 'code' if it has tests, else that of --verifier.
+    """
+    from distill.stages.verify import verify_file
+
+    verify_file(file, verifier=verifier, out=out, workers=workers, timeout=timeout)
 
 
 @app.command()
@@ -272,6 +316,15 @@ def _plan(recipe: Recipe, stages: list[Stage], limit: int | None) -> None:
     from distill.stages.plan import show_plan
 
     show_plan(recipe, stages, limit, _console())
+
+
+def _audit(recipe: Recipe, runs: Path, name: str | None, count: int) -> None:
+    from distill.stages.audit import audit
+    from distill.stages.audit.show import show
+
+    with _open(recipe, runs, name, restart=None) as opened:
+        if found := audit(opened, count):
+            show(found, _console())
 
 
 def _show_funnel(run: Run) -> None:

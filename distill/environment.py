@@ -12,7 +12,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "train": ("torch", "transformers", "trl", "peft", "accelerate", "datasets"),
     "quant": ("bitsandbytes",),
     "hub": ("datasets",),
-    "math": ("math-verify",),
+    "math": ("math-verify", "python-flint"),
     "vllm": ("vllm",),
 }
 """The packages by which each extra is known to be there."""

@@ -95,6 +95,19 @@ class Teacher(BaseModel):
         return {**model, **(self.model_extra or {})}
 
 
+class Verify(Section):
+    """How replies are judged."""
+
+    timeout: float = Field(default=10.0, gt=0)
+    """Seconds a verifier may take for one reply before its process is killed; some claim more for themselves."""
+    workers: int = Field(default=1, ge=1)
+    """Processes that judge."""
+    options: dict[str, Options] = Field(default_factory=dict)
+    """What verifiers are built with, by their names: ``code: {unsafe: true}``."""
+    judge: Teacher | None = None
+    """A model that is asked about what the verifier leaves undecided; nobody if not given."""
+
+
 class Generate(Section):
     """Problems, and who answers them."""
 
@@ -107,8 +120,7 @@ class Generate(Section):
     sampling: Sampling = Sampling()
     concurrency: int = Field(default=256, ge=1)
     """Requests in flight."""
-    verify_timeout: float = Field(default=10.0, gt=0)
-    """Seconds a verifier may take for one reply before its process is killed."""
+    verify: Verify = Verify()
 
 
 class Filter(Section):
@@ -176,8 +188,12 @@ class Recipe(Section):
     def _parts_exist(self) -> Self:
         for index, source in enumerate(self.generate.sources):
             _check_part(("generate", "sources", index), "sources", source.use, source.options)
-        teacher = self.generate.teacher
+        teacher, verify = self.generate.teacher, self.generate.verify
         _check_part(("generate", "teacher"), "engines", teacher.engine, teacher.options)
+        for name, options in verify.options.items():
+            _check_part(("generate", "verify", "options", name), "verifiers", name, options)
+        if verify.judge:
+            _check_part(("generate", "verify", "judge"), "engines", verify.judge.engine, verify.judge.options)
         for index, step in enumerate(self.filter.select):
             _check_part(("filter", "select", index), "selectors", step.use, step.options)
         _check_part(("filter", "build"), "builders", self.filter.build.use, self.filter.build.options)
@@ -276,10 +292,15 @@ def _explain(error: ValidationError, path: Path, node: yaml.Node | None, overrid
             where = list(cause.where)
         key = ".".join(map(str, where))
         place = f"{path}, line {_line_of(node, where)}"
-        if any(override.startswith(key) for override in overrides if key):
+        if key and any(_meet(override.partition("=")[0], key) for override in overrides):
             place = "--set"
         lines.append(f"{place}: {_sentence(item, key, cause)}")
     return "\n".join(dict.fromkeys(lines))
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether a dotted key is, or holds, the other."""
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
 def _is_branch_tag(part: str | int) -> bool:

@@ -30,19 +30,23 @@ from distill.journal import Journal, storage_errors
 from distill.recipe import STAGES, Recipe, Stage
 from distill.types import Decision, Example, Problem, Trace, Verdict
 
+# Options of an engine that say where it works, and how fast; not what it answers.
+WHERE = ("args", "command", "base_url", "batch_size", "api_key_env", "timeout")
+VERIFY = ("verify.timeout", "verify.workers", *(f"verify.judge.{key}" for key in WHERE))
+
 # Keys that let a stage grow, or say where its work is done: they may change without a new run.
 ELASTIC: Mapping[Stage, tuple[str, ...]] = {
     "generate": (
         "samples",
         "concurrency",
-        "verify_timeout",
+        *VERIFY,
         "sources.*.count",
         "sources.*.limit",
-        *(f"teacher.{key}" for key in ("args", "command", "base_url", "batch_size", "api_key_env", "timeout")),
+        *(f"teacher.{key}" for key in WHERE),
     ),
     "filter": (),
     "train": (),
-    "eval": ("samples", "suites", "models", "concurrency", "engine"),
+    "eval": ("samples", "suites", "models", "concurrency", "engine", *VERIFY),
 }
 
 OUTPUTS: Mapping[Stage, tuple[str, ...]] = {
@@ -103,6 +107,8 @@ class Run:
         if stage == "filter" and self.recipe.train:  # lengths are counted, and examples written, for the student
             train = self.recipe.section("train")
             section |= {"for": {key: train[key] for key in ("student", "format", "system_prompt")}}
+        if stage == "eval":  # a score is also the verifier's
+            section |= {"verify": self.recipe.section("generate")["verify"]}
         return section
 
     def refuse_changes(self, stage: Stage) -> None:

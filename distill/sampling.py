@@ -12,14 +12,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from distill import progress
+from distill import judging, progress
 from distill.engines import Completion, Engine, Request, Session
 from distill.errors import EngineError
 from distill.formats import Reply, TraceFormat
 from distill.journal import Appender, Journal
-from distill.recipe import Samples, Sampling, digest
+from distill.judging import Bench
+from distill.recipe import Samples, Sampling, Verify, digest
 from distill.types import Outcome, Problem, Trace, Verdict
-from distill.verifiers.pool import VerifierPool
 
 MAX_FAILURES_IN_A_ROW = 20
 """So many requests that fail one after another, with no reply between them, mean that nothing answers any more."""
@@ -34,7 +34,7 @@ class Plan:
     sampling: Sampling
     seed: int
     concurrency: int = 256
-    verify_timeout: float = 10.0
+    verify: Verify = field(default_factory=Verify)
 
     def teacher_key(self, engine: Engine) -> str:
         """Digest of all that decides what a reply will be: model, sampling, form and prompt."""
@@ -115,30 +115,30 @@ async def sample(
         How many requests failed; the same call asks for them again.
 
     Raises:
-        EngineError: If the engine does not start, or nothing answers any more.
+        EngineError: If the engine, or the judge, does not start, or nothing answers any more.
     """
     key = plan.teacher_key(engine)
-    async with VerifierPool(timeout=plan.verify_timeout) as pool:
-        pool.check({problem.verifier for problem in problems})
+    verifiers = {problem.verifier for problem in problems}
+    async with judging.opened(plan.verify, verifiers, logs_dir, label) as bench:
         with (
             books.traces.appender() as traces,
             books.verdicts.appender() as verdicts,
             books.errors.appender() as errors,
         ):
-            tallies = await _pick_up(problems, key, books, pool, verdicts)
+            tallies = await _pick_up(problems, key, books, bench, verdicts)
             todo = [problem for problem in problems if tallies[problem.id].wanted(plan.samples)]
             with progress.track(label, len(problems), len(problems) - len(todo)) as tracker:
                 if not todo:
                     return 0
                 progress.say(f"{label}: {len(todo)} of {len(problems)} problems to ask; starting the engine")
                 async with engine.session(logs_dir) as session:
-                    sampler = _Sampler(session, pool, plan, key, traces, verdicts, errors, tracker)
+                    sampler = _Sampler(session, bench, plan, key, traces, verdicts, errors, tracker)
                     await sampler.run(todo, tallies)
                     return sampler.failed
 
 
 async def _pick_up(
-    problems: Sequence[Problem], key: str, books: Books, pool: VerifierPool, verdicts: Appender[Verdict]
+    problems: Sequence[Problem], key: str, books: Books, bench: Bench, verdicts: Appender[Verdict]
 ) -> defaultdict[str, Tally]:
     """What earlier calls finished; a trace whose verdict was lost in a kill is judged now."""
     known: dict[str, Outcome] = {verdict.trace_id: verdict.outcome for verdict in books.verdicts}
@@ -149,7 +149,7 @@ async def _pick_up(
             continue
         outcome = known.get(trace.id)
         if outcome is None:
-            verdict = await pool.judge(by_id[trace.problem_id], trace)
+            verdict = await bench.judge(by_id[trace.problem_id], trace)
             verdicts.append(verdict)
             outcome = verdict.outcome
         tallies[trace.problem_id].outcomes[trace.sample] = outcome
@@ -162,7 +162,7 @@ class _Sampler:
     def __init__(
         self,
         session: Session,
-        pool: VerifierPool,
+        bench: Bench,
         plan: Plan,
         key: str,
         traces: Appender[Trace],
@@ -170,7 +170,7 @@ class _Sampler:
         errors: Appender[Trace],
         tracker: progress.Tracker,
     ) -> None:
-        self.session, self.pool, self.plan, self.key = session, pool, plan, key
+        self.session, self.bench, self.plan, self.key = session, bench, plan, key
         self.traces, self.verdicts, self.errors, self.tracker = traces, verdicts, errors, tracker
         self.slots = asyncio.Semaphore(plan.concurrency)
         self.failed = self.failed_in_a_row = 0
@@ -212,7 +212,7 @@ class _Sampler:
                 return None
         trace = self._trace(problem, index, request, completion, time.monotonic() - started)
         self.traces.append(trace)
-        verdict = await self.pool.judge(problem, trace)
+        verdict = await self.bench.judge(problem, trace)
         self.verdicts.append(verdict)
         self.failed_in_a_row = 0
         self.replies += 1

@@ -63,6 +63,14 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What asking a model took."""
+
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What a verifier says of one trace. A line of `verdicts.jsonl`."""
 
@@ -74,6 +82,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Which part of the verifier decided."""
     reason: str = ""
     seconds: float = 0.0
+    judge: Usage | None = None
+    """What asking a judge took; None where none was asked."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

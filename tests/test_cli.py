@@ -31,11 +31,11 @@ def test_help_names_every_verb_and_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, env=quiet_environment())
     assert done.stderr.strip().endswith("[] 0")
-    for verb in ("generate", "filter", "train", "eval", "run", "report", "recipes", "doctor"):
+    for verb in ("generate", "filter", "train", "eval", "run", "report", "recipes", "verify", "doctor"):
         assert verb in done.stdout
 
 
-@pytest.mark.parametrize("verb", ["generate", "filter", "train", "eval", "run", "report"])
+@pytest.mark.parametrize("verb", ["generate", "filter", "train", "eval", "run", "report", "verify"])
 def test_every_verb_shows_an_example(distill: Distill, verb: str):
     assert f"distill {verb} " in distill(verb, "--help").stdout
 

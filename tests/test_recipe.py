@@ -72,6 +72,23 @@ HEAD = "name: mine\ngenerate:\n  sources: [countdown]\n  teacher: {engine: solve
             r"line 6: filter\.select\.0: no selector named 'corect'\. Did you mean 'correct'",
         ),
         (HEAD.replace("engine: solver", "engine: openai"), r"engine 'openai' needs the option 'model'"),
+        (
+            HEAD + "  verify: {timeot: 3}\n",
+            r"line 5: unknown key 'generate\.verify\.timeot'.*Did you mean 'timeout'\? Keys here: timeout, workers",
+        ),
+        (HEAD + "  verify:\n    workers: 0\n", r"line 6: generate\.verify\.workers is 0"),
+        (
+            HEAD + "  verify:\n    timeout: 3\n    options:\n      exat: {}\n",
+            r"line 8: generate\.verify\.options\.exat: no verifier named 'exat'\. Did you mean 'exact'",
+        ),
+        (
+            HEAD + "  verify: {options: {exact: {ignorecase: true}}}\n",
+            r"line 5: generate\.verify\.options\.exact: verifier 'exact' has no option 'ignorecase'",
+        ),
+        (
+            HEAD + "  verify: {judge: {engine: opnai, model: m}}\n",
+            r"line 5: generate\.verify\.judge: no engine named 'opnai'\. Did you mean 'openai'",
+        ),
         ("name: mine\n", r"mine\.yaml, line 1: generate is missing"),
         (HEAD.replace("mine", "../mine"), r"line 1: name is '../mine'"),
         ("- a\n- b\n", r"mine\.yaml: a recipe is a mapping"),
@@ -112,6 +129,8 @@ def test_overrides_reach_every_depth(tmp_path: Path):
         ("generate.sources.3.count=1", r"'3' is not an index of a list of 1"),
         ("seed.deep=1", r"seed is 0, which has no keys"),
         ("generate.tempo=1", r"--set: unknown key 'generate\.tempo'"),
+        ("generate.verify={options: {exat: {}}}", r"--set: generate\.verify\.options\.exat: no verifier named 'exat'"),
+        ("generate.verify.options.exact=3", r"--set: generate\.verify\.options\.exact is 3"),
         ("seed=[", r"the value is not YAML"),
     ],
 )

@@ -23,6 +23,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Seed of this reply alone, where the engine can seed one."""
     prefill: str = ""
     """What the reply already starts with. An engine's `Completion.text` does not repeat it."""
+    choices: list[str] | None = None
+    """The reply shall be one of these. A server is held to it where it can be, and no engine promises it: look."""
     metadata: dict[str, object] = msgspec.field(default_factory=dict[str, object])
     """The problem's metadata and its id (``problem_id``), for engines that do not read text: solver, replay."""
 

@@ -4,14 +4,19 @@ Nothing but a whole, well-formed chat completion becomes a `Completion`: an erro
 choices, a reply that a filter cut, are each an `EngineError`.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import msgspec
 
 from distill.engines import Completion, Request
 from distill.errors import EngineError
 from distill.types import FinishReason
+
+Constraint = Literal["structured_outputs", "response_format"]
+"""The key by which a server is told to choose: vLLM's own (since 0.12), or OpenAI's, which most others know."""
+_CHOICE = "choice"
+"""The key of the choice in the JSON that `response_format` asks for: OpenAI wants an object."""
 
 FINISH_REASONS: Mapping[str, FinishReason] = {"stop": "stop", "length": "length"}
 SHOWN = 200
@@ -50,6 +55,35 @@ def request_body(
         body["messages"].append({"role": "assistant", "content": request.prefill})
         body |= {"add_generation_prompt": False, "continue_final_message": True}
     return {key: value for key, value in {**body, **extra_body}.items() if value is not None}
+
+
+def constrained(choices: Sequence[str], constraint: Constraint) -> dict[str, Any]:
+    """What a body needs besides, so that the reply is one of the choices.
+
+    Source: docs.vllm.ai/en/latest/features/structured_outputs (`structured_outputs.choice`, tried with 0.31), and
+    platform.openai.com/docs/guides/structured-outputs (`json_schema`; strict wants every key required, no others).
+    """
+    if constraint == "structured_outputs":
+        return {"structured_outputs": {"choice": list(choices)}}
+    schema = {
+        "type": "object",
+        "properties": {_CHOICE: {"type": "string", "enum": list(choices)}},
+        "required": [_CHOICE],
+        "additionalProperties": False,
+    }
+    return {
+        "response_format": {"type": "json_schema", "json_schema": {"name": "reply", "strict": True, "schema": schema}}
+    }
+
+
+def unwrapped(completion: Completion) -> Completion:
+    """The choice itself instead of the JSON around it; a completion that is no such JSON stays as it is."""
+    try:
+        wrapped: Any = msgspec.json.decode(completion.text)
+    except (msgspec.DecodeError, RecursionError):
+        return completion
+    choice = wrapped.get(_CHOICE) if isinstance(wrapped, dict) else None
+    return msgspec.structs.replace(completion, text=choice) if isinstance(choice, str) else completion
 
 
 class _Message(msgspec.Struct):

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from distill.engines import Completion, Request
-from distill.engines.chat import read_completion, redacted, request_body, server_message
+from distill.engines.chat import (
+    Constraint,
+    constrained,
+    read_completion,
+    redacted,
+    request_body,
+    server_message,
+    unwrapped,
+)
 from distill.errors import EngineError
 
 if TYPE_CHECKING:
@@ -39,6 +47,8 @@ class Endpoint:
     max_retries: int = 5
     """Further tries after a failed one, with growing pauses, or those that the server asks for."""
     extra_body: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    constraint: Constraint = "response_format"
+    """How it is told that a reply shall be one of a few."""
 
     @contextlib.asynccontextmanager
     async def connected(self) -> "AsyncGenerator[Server, None]":
@@ -80,6 +90,7 @@ class Server:
         self.endpoint = endpoint
         self.num_in_flight = 0
         self._client = client
+        self._constrains = True
         # OpenAI's own models refuse the older name; most other servers know no other.
         is_openai = urlsplit(endpoint.url).hostname == "api.openai.com"
         self._limit_key = "max_completion_tokens" if is_openai else "max_tokens"
@@ -94,7 +105,9 @@ class Server:
 
         self.num_in_flight += 1
         try:
-            return read_completion(await self._post(request), self.endpoint.key)
+            if request.choices and self._constrains:
+                return unwrapped(await self._chosen(request, request.choices))
+            return await self._post(request)
         except openai.APIError as error:
             raise await self._explained(error) from None
         except EngineError as error:
@@ -102,13 +115,25 @@ class Server:
         finally:
             self.num_in_flight -= 1
 
-    async def _post(self, request: Request) -> bytes:
-        body = request_body(request, self.endpoint.model, self.endpoint.extra_body, limit_key=self._limit_key)
+    async def _chosen(self, request: Request, choices: list[str]) -> Completion:
+        """One of a few; a server that refuses to be told so is asked without it, now and from now on."""
+        import openai
+
+        try:
+            return await self._post(request, constrained(choices, self.endpoint.constraint))
+        except (openai.BadRequestError, openai.UnprocessableEntityError):
+            completion = await self._post(request)  # if the fault is another, it fails again, and says why
+            self._constrains = False
+            return completion
+
+    async def _post(self, request: Request, constraint: Mapping[str, Any] | None = None) -> Completion:
+        extra_body = {**(constraint or {}), **self.endpoint.extra_body}
+        body = request_body(request, self.endpoint.model, extra_body, limit_key=self._limit_key)
         model, messages = body.pop("model"), body.pop("messages")
         raw = await self._client.chat.completions.with_raw_response.create(
             model=model, messages=messages, extra_body=body
         )
-        return raw.content
+        return read_completion(raw.content, self.endpoint.key)
 
     async def _explained(self, error: "openai.APIError") -> EngineError:
         import openai

@@ -82,6 +82,7 @@ class VLLMEngine:
             timeout=self.timeout,
             max_retries=self.max_retries,
             extra_body=self.extra_body,
+            constraint="structured_outputs",
         )
 
 

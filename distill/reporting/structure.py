@@ -3,6 +3,7 @@
 from typing import Any, TypedDict
 
 from distill.evaluation.metrics import Interval
+from distill.judging import Ledger
 from distill.types import FinishReason, Outcome
 
 
@@ -65,6 +66,8 @@ class GenerateFacts(TypedDict):
     unverifiable: int
     unjudged: int
     """Traces whose verdict is missing, because the run was killed or goes on."""
+    verify: Ledger
+    """Timeouts, and what a judge took. Its tokens are not among those below."""
     solved_problems: float | None
     """Share of problems with at least one correct trace."""
     tokens: int

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from distill.evaluation.metrics import Interval, percent, short_count
+from distill.judging import Ledger
 from distill.reporting.structure import Comparison, GenerateFacts, ModelScores, Report, TrainFacts
 
 ROLE_NAMES = {"student": "The student", "base": "the base", "teacher": "the teacher"}
@@ -116,7 +117,16 @@ def generate_sentence(facts: GenerateFacts) -> str:
         parts.append(f"{percent(facts['solved_problems'])} of the problems solved at least once")
     kinds = ("unverifiable", "unjudged", "errors")
     parts += [f"{facts[kind]:,} {'failed requests' if kind == 'errors' else kind}" for kind in kinds if facts[kind]]
-    return f"{', '.join(parts)}; {_cost(facts)}."
+    if timeouts := facts["verify"]["timeouts"]:
+        parts.append(f"{timeouts:,} verdicts cut off by the deadline")
+    return f"{', '.join(parts)}; {_cost(facts)}{_judge_cost(facts['verify'])}."
+
+
+def _judge_cost(ledger: Ledger) -> str:
+    if not ledger["asked"]:
+        return ""
+    tokens = short_count(ledger["prompt_tokens"] + ledger["completion_tokens"])
+    return f"; a judge was asked about {ledger['asked']:,} replies: {ledger['requests']:,} requests, {tokens} tokens"
 
 
 def _cost(facts: GenerateFacts) -> str:

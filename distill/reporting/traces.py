@@ -11,6 +11,7 @@ from typing import TypeVar, get_args
 import msgspec
 
 from distill.journal import Journal
+from distill.judging import ledger
 from distill.reporting.structure import GenerateFacts, Lengths, SampleTrace
 from distill.types import FinishReason, Outcome, Problem, Trace, Verdict
 
@@ -116,6 +117,7 @@ def generate_facts(run_dir: Path, tally: Tally, seconds: float) -> GenerateFacts
         incorrect=tally.outcomes["incorrect"],
         unverifiable=tally.outcomes["unverifiable"],
         unjudged=tally.outcomes[None],
+        verify=ledger(run_dir / "verdicts.jsonl"),
         solved_problems=len(tally.solved) / num_problems if num_problems and num_judged else None,
         tokens=tally.prompt_tokens + tally.completion_tokens,
         prompt_tokens=tally.prompt_tokens,

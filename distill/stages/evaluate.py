@@ -98,6 +98,7 @@ def measure(run: Run, section: Eval, suite: Suite, contestant: Contestant, limit
         sampling=section.sampling,
         seed=run.recipe.seed,
         concurrency=section.concurrency,
+        verify=run.recipe.generate.verify,
     )
     folder = run.eval_dir(suite.name, contestant.name)
     with storage_errors(folder):

@@ -9,6 +9,7 @@ from typing import Any
 from distill import plugins, progress
 from distill.engines import Engine
 from distill.errors import DataError
+from distill.judging import ledger
 from distill.recipe import Generate, Recipe
 from distill.run import Run
 from distill.sampling import Books, Plan, sample
@@ -35,6 +36,7 @@ def generate(run: Run, limit: int | None = None) -> None:
             )
         )
         record["problems"] = len(problems)
+        record["verify"] = ledger(run.verdicts.path)
     if record["failed"]:
         progress.say(
             f"generate: {record['failed']} requests failed (see {run.errors.path}); the same command asks them again"
@@ -50,7 +52,7 @@ def plan_of(recipe: Recipe) -> Plan:
         sampling=generate.sampling,
         seed=recipe.seed,
         concurrency=generate.concurrency,
-        verify_timeout=generate.verify_timeout,
+        verify=generate.verify,
     )
 
 

@@ -1,13 +1,30 @@
-r"""Where in a reply the answer stands: the last ``\boxed{}`` or ``<answer>``. Linear scans; never fails."""
+r"""Where in a reply the answer stands: after the thought, in the last ``\boxed{}`` or ``<answer>``. Linear scans."""
 
 import re
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _TAG = re.compile(r"<answer>", re.IGNORECASE)
+_OPENED = re.compile(r"<think>", re.IGNORECASE)
+_CLOSED = "</think>"
 _END_TAG = re.compile(r"</answer>", re.IGNORECASE)
 
 MAX_SHOWN = 200
 """Characters of an extracted answer that a verdict keeps."""
+TRUNCATED = "truncated"
+"""The reason of a verdict on a reply whose thought is not closed."""
+
+
+def after_thought(response: str) -> str | None:
+    """What follows the thought of a response, all of it if it has none; None if the thought is never closed.
+
+    Example:
+        >>> after_thought("<think>1? 2?</think> It is 2.")
+        ' It is 2.'
+        >>> after_thought("<think>1? 2? It is 2") is None
+        True
+    """
+    answer = response.rpartition(_CLOSED)[2]
+    return None if _OPENED.search(answer) else answer
 
 
 def last_marked(text: str) -> str | None:

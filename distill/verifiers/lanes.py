@@ -4,9 +4,7 @@ Every process has a pipe of its own, so no lock is shared that a killed process 
 always that of one item, however many were sent at once.
 """
 
-import asyncio
 import contextlib
-import json
 import multiprocessing
 import os
 import signal
@@ -15,53 +13,49 @@ import sys
 import threading
 import time
 from collections import deque
+from concurrent.futures import Future, InvalidStateError
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 import msgspec
 
 from distill.errors import DistillError
-from distill.types import Judgement, Verdict
-from distill.verifiers.worker import Item, Reply
+from distill.types import Judgement
+from distill.verifiers.worker import Item, OptionsByName, Reply, Setting
 
+TIMEOUT = "timeout"
+"""The method of a judgement that a deadline cut off."""
 MAX_CHUNK = 64
 """Items sent to a worker at once, when so many wait: a trip through the pipe costs more than a cheap verdict."""
 MAX_ITEMS = 20_000
 """Items after which a worker is replaced, so that what a verifier leaks does not add up."""
+MEMORY = 4 << 30
+"""Bytes of address space of a worker, if nobody says otherwise."""
 START_TIMEOUT = 120.0
 """Seconds that a worker may take to import and build its verifiers. No item's deadline runs meanwhile."""
 
+# the path first: it is by that path that distill is found
 _COMMAND = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[3]); "
-    "from distill.verifiers.worker import main; main(int(sys.argv[1]), int(sys.argv[2]))"
+    "import sys, json; sys.path[:] = json.loads(sys.argv[3])['path']; "
+    "from distill.verifiers.worker import main; main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])"
 )
 
 
 class Job(NamedTuple):
-    """An item, and who waits for its verdict."""
+    """An item, and who waits for the verdict on it."""
 
     item: Item
-    trace_id: str
-    future: asyncio.Future[Verdict]
-    loop: asyncio.AbstractEventLoop
+    timeout: float
+    """Seconds that its verifier may take."""
+    future: Future[Reply]
 
-    def settle(self, outcome: Verdict | BaseException) -> None:
-        """Hand the verdict to the waiting loop, from any thread."""
-        with contextlib.suppress(RuntimeError):  # that loop has closed: nobody waits any more
-            self.loop.call_soon_threadsafe(_settle, self.future, outcome)
-
-    def verdict(self, judgement: Judgement, seconds: float) -> Verdict:
-        """The judgement as a record of its trace."""
-        return Verdict(trace_id=self.trace_id, seconds=round(seconds, 6), **msgspec.structs.asdict(judgement))
-
-
-def _settle(future: asyncio.Future[Verdict], outcome: Verdict | BaseException) -> None:
-    if future.done():
-        return
-    if isinstance(outcome, BaseException):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)
+    def settle(self, outcome: Reply | BaseException) -> None:
+        """Hand over what came of it; from any thread."""
+        with contextlib.suppress(InvalidStateError):  # nobody waits any more
+            if isinstance(outcome, BaseException):
+                self.future.set_exception(outcome)
+            else:
+                self.future.set_result(outcome)
 
 
 class _Closed(Exception):
@@ -69,29 +63,46 @@ class _Closed(Exception):
 
 
 class Lane(threading.Thread):
-    """A thread that feeds one worker after another."""
+    """A thread that feeds one worker after another.
 
-    def __init__(self, queue: "SimpleQueue[Job | None]", timeout: float, num_lanes: int) -> None:
+    Args:
+        queue: Of all lanes of a pool; None ends them.
+        num_lanes: How many share the queue.
+        memory: Bytes of address space of a worker.
+        options: What verifiers are built with, by their names.
+    """
+
+    def __init__(
+        self, queue: "SimpleQueue[Job | None]", *, num_lanes: int, memory: int, options: OptionsByName
+    ) -> None:
         super().__init__(name="verifier-lane", daemon=True)
-        self._queue, self._timeout, self._num_lanes = queue, timeout, num_lanes
+        self._queue, self._num_lanes = queue, num_lanes
+        self._setting = Setting(memory=memory, options=options, path=sys.path)
         self._lock = threading.Lock()
         self._is_closed = False
         self._worker: Worker | None = None
 
     def run(self) -> None:
         """Judge what the queue holds, until the pool is left."""
-        while chunk := self._take():
-            waiting = deque(chunk)
-            try:
-                while waiting:
-                    self._judge(waiting)
-            except _Closed:
-                break
-            except Exception as error:  # of ours, or of the machine: the caller must hear of it, or it waits for ever
-                for job in waiting:
-                    job.settle(error)
-                self._drop()  # what it would say next may answer another item
+        with contextlib.suppress(_Closed):
+            while self._serve():  # a frame for each chunk: while it waits for the next, it holds nothing of the last
+                pass
         self._drop()
+
+    def _serve(self) -> bool:
+        """Judge the next jobs; false if there will be none."""
+        waiting = deque(self._take())
+        is_open = bool(waiting)
+        try:
+            while waiting:
+                self._judge(waiting)
+        except _Closed:
+            raise
+        except Exception as error:  # of ours, or of the machine: the caller must hear of it, or it waits for ever
+            for job in waiting:
+                job.settle(error)
+            self._drop()  # what it would say next may answer another item
+        return is_open
 
     def close(self) -> None:
         """Kill the worker; called from the thread that leaves the pool."""
@@ -126,23 +137,16 @@ class Lane(threading.Thread):
         try:
             while waiting:
                 start = time.perf_counter()
-                reply = worker.reply(self._timeout)
-                job = waiting.popleft()
-                job.settle(job.verdict(reply.judgement, reply.seconds))
+                reply = worker.reply(waiting[0].timeout)
+                waiting.popleft().settle(reply)
         except (EOFError, OSError) as error:
             self._drop()
             if self._is_closed:
                 raise _Closed from None
             job = waiting.popleft()
-            job.settle(job.verdict(self._loss(error), time.perf_counter() - start))
+            job.settle(Reply(_loss(error, job.timeout), time.perf_counter() - start))
         if worker.num_sent >= MAX_ITEMS:
             self._drop()
-
-    def _loss(self, error: EOFError | OSError) -> Judgement:
-        if isinstance(error, TimeoutError):
-            reason = f"no verdict within {self._timeout:g} s"
-            return Judgement(outcome="unverifiable", method="timeout", reason=reason)
-        return Judgement(outcome="unverifiable", method="error", reason="the verifier's process died")
 
     def _ready(self, items: list[Item]) -> "Worker":
         """A worker that has begun with these items."""
@@ -164,7 +168,7 @@ class Lane(threading.Thread):
         with self._lock:
             if self._is_closed:
                 raise _Closed
-            self._worker = Worker()
+            self._worker = Worker(self._setting)
             return self._worker
 
     def _drop(self) -> None:
@@ -175,15 +179,21 @@ class Lane(threading.Thread):
                 worker.pipe.close()
 
 
+def _loss(error: EOFError | OSError, timeout: float) -> Judgement:
+    if isinstance(error, TimeoutError):
+        return Judgement(outcome="unverifiable", method=TIMEOUT, reason=f"no verdict within {timeout:g} s")
+    return Judgement(outcome="unverifiable", method="error", reason="the verifier's process died")
+
+
 class Worker:
     """A process of `distill.verifiers.worker`, and the pipe to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, setting: Setting) -> None:
         self.num_sent = 0
         self.pipe, theirs = multiprocessing.Pipe()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _COMMAND, str(theirs.fileno()), str(os.getpid()), json.dumps(sys.path)],
+                [sys.executable, "-P", "-c", _COMMAND, str(theirs.fileno()), str(os.getpid()), _encoded(setting)],
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
                 stdin=subprocess.DEVNULL,
@@ -214,3 +224,7 @@ class Worker:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+
+
+def _encoded(setting: Setting) -> str:
+    return msgspec.json.encode(setting).decode()

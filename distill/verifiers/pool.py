@@ -7,35 +7,55 @@ is trusted code that reads hostile text.
 
 import asyncio
 from collections.abc import Iterable
+from concurrent.futures import Future
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from distill import plugins
-from distill.types import Problem, Trace, Verdict
-from distill.verifiers.lanes import Job, Lane
+from distill.types import Judgement, Problem, Trace, Verdict
+from distill.verifiers.lanes import MEMORY, TIMEOUT, Job, Lane
+from distill.verifiers.worker import OptionsByName, Reply
 
 
 class VerifierPool:
     """Processes that judge traces. An async context manager; `judge` may be called any number of times at once.
 
     Args:
-        timeout: Seconds a verifier may take for one reply.
+        timeout: Seconds a verifier may take for one reply; one whose class names a longer `DEADLINE` has that.
         workers: Processes.
+        memory: Bytes of address space of each.
+        options: What verifiers are built with, by their names.
 
     Example:
         >>> async with VerifierPool(timeout=10) as pool:  # doctest: +SKIP
         ...     verdict = await pool.judge(problem, trace)
     """
 
-    def __init__(self, *, timeout: float, workers: int = 1) -> None:
-        if timeout <= 0 or workers < 1:
-            raise ValueError(f"timeout is {timeout} and workers is {workers}; both must be above 0")
+    def __init__(
+        self,
+        *,
+        timeout: float,
+        workers: int = 1,
+        memory: int = MEMORY,
+        options: OptionsByName | None = None,
+    ) -> None:
+        if timeout <= 0 or workers < 1 or memory <= 0:
+            raise ValueError(f"timeout {timeout}, workers {workers}, memory {memory}: each must be above 0")
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
-        self._lanes = [Lane(self._queue, timeout, workers) for _ in range(workers)]
-        self._checked: set[str] = set()
+        self.num_workers = workers
+        self._timeout, self._options = timeout, options or {}
+        self._lanes = [
+            Lane(self._queue, num_lanes=workers, memory=memory, options=self._options) for _ in range(workers)
+        ]
+        self._deadlines: dict[str, float] = {}
+        self.num_judged = self.num_late = 0
+        self.seconds = 0.0
+        """Of the verifiers' own time, in all workers together."""
         self._is_open = False
-        self._open: set[asyncio.Future[Verdict]] = set()
+        self._open: set[Future[Reply]] = set()
 
     def check(self, names: Iterable[str]) -> None:
         """Make sure that verifiers of these names can be built, before there is anything to judge.
@@ -45,9 +65,10 @@ class VerifierPool:
             MissingExtraError: If a verifier's packages are not installed.
         """
         for name in names:
-            if name not in self._checked:
-                plugins.build("verifiers", name, {})
-                self._checked.add(name)
+            if name not in self._deadlines:
+                plugins.build("verifiers", name, self._options.get(name, {}))
+                own: float = getattr(plugins.resolve("verifiers", name), "DEADLINE", 0.0)
+                self._deadlines[name] = max(self._timeout, own)
 
     async def judge(self, problem: Problem, trace: Trace) -> Verdict:
         """Judge one trace. A failure of the verifier is an `unverifiable` verdict, not an exception.
@@ -62,14 +83,23 @@ class VerifierPool:
         self.check([problem.verifier])
         if reason := no_answer(trace):
             return Verdict(trace_id=trace.id, outcome="incorrect", method="structure", reason=reason)
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Verdict] = loop.create_future()
+        future: Future[Reply] = Future()
         self._open.add(future)
         try:
-            self._queue.put(Job((problem, trace.answer), trace.id, future, loop))
-            return await future
+            self._queue.put(Job((problem, trace.answer), self._deadlines[problem.verifier], future))
+            reply = await asyncio.wrap_future(future)
         finally:
             self._open.discard(future)
+        self.num_judged += 1
+        self.num_late += reply.judgement.method == TIMEOUT
+        self.seconds += reply.seconds
+        return verdict_of(trace.id, reply.judgement, reply.seconds)
+
+    def summary(self) -> str:
+        """How many verdicts, how fast, and how many were cut off."""
+        rate = self.num_judged / max(self.seconds, 1e-6)
+        late = f", {self.num_late:,} cut off by the deadline" if self.num_late else ""
+        return f"{self.num_judged:,} verdicts, {rate:,.0f} a second of a verifier's time{late}"
 
     async def __aenter__(self) -> Self:
         for lane in self._lanes:
@@ -88,8 +118,13 @@ class VerifierPool:
             self._queue.put(None)
         for lane in self._lanes:
             lane.join()
-        for future in self._open:
+        for future in list(self._open):  # a cancelled one leaves the set
             future.cancel()
+
+
+def verdict_of(trace_id: str, judgement: Judgement, seconds: float) -> Verdict:
+    """A judgement as the record of its trace."""
+    return Verdict(trace_id=trace_id, seconds=round(seconds, 6), **msgspec.structs.asdict(judgement))
 
 
 def no_answer(trace: Trace) -> str:

@@ -12,8 +12,9 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from multiprocessing.connection import Connection
+from typing import Any
 
 import msgspec
 
@@ -23,9 +24,9 @@ from distill.verifiers import Verifier
 
 Item = tuple[Problem, str]
 """A problem, and the answer to judge."""
+OptionsByName = Mapping[str, Mapping[str, Any]]
+"""What verifiers are built with, by their names; one that is not named takes none."""
 
-MEMORY = 4 << 30
-"""Bytes of address space; past them Python raises MemoryError."""
 MAX_REASON = 200
 PR_SET_PDEATHSIG = 1
 
@@ -40,24 +41,36 @@ class Reply(msgspec.Struct, frozen=True):
 _DECODER = msgspec.msgpack.Decoder(Reply)
 
 
-def main(fd: int, parent: int) -> None:
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker is started with."""
+
+    memory: int
+    """Bytes of address space; past them Python raises MemoryError."""
+    options: OptionsByName
+    path: list[str]
+    """Where the far side finds its modules."""
+
+
+def main(fd: int, parent: int, setting: str) -> None:
     """Serve the pipe `fd` for as long as process `parent` lives."""
-    _confine(parent)
+    given = msgspec.json.decode(setting, type=Setting)
+    _confine(parent, given.memory)
     os.set_inheritable(fd, False)  # what a verifier starts must not keep the pipe open
     verifiers: dict[str, Verifier] = {}
     with Connection(fd) as pipe, contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
             chunk: list[Item] = pipe.recv()
-            pipe.send_bytes(_build(verifiers, {problem.verifier for problem, _ in chunk}).encode())
+            names = {problem.verifier for problem, _ in chunk}
+            pipe.send_bytes(_build(verifiers, names, given.options).encode())
             for problem, answer in chunk:
                 pipe.send_bytes(_reply(verifiers[problem.verifier], problem, answer))
 
 
-def _confine(parent: int) -> None:
+def _confine(parent: int, memory: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends us
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    limit = MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard)
+    limit = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
     with contextlib.suppress(ValueError, OSError):  # macOS refuses
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     if sys.platform == "linux":
@@ -67,12 +80,12 @@ def _confine(parent: int) -> None:
         os._exit(0)
 
 
-def _build(verifiers: dict[str, Verifier], names: Iterable[str]) -> str:
+def _build(verifiers: dict[str, Verifier], names: Iterable[str], options: OptionsByName) -> str:
     """Build the verifiers that are not built yet; returns why one cannot be, or nothing."""
     for name in names:
         if name not in verifiers:
             try:
-                verifiers[name] = plugins.build("verifiers", name, {})
+                verifiers[name] = plugins.build("verifiers", name, options.get(name, {}))
             except Exception as error:
                 return f"verifier {name!r} cannot start: {_said(error)}"
     return ""

@@ -8,7 +8,7 @@ import pytest
 from fake_chat_server import Answer, FakeChatServer, completion
 
 from distill.engines import Completion, Request
-from distill.engines.chat import request_body, server_message
+from distill.engines.chat import constrained, request_body, server_message
 from distill.engines.openai import OpenAIEngine
 from distill.errors import EngineError, RecipeError
 from distill.recipe import Sampling
@@ -16,9 +16,13 @@ from distill.recipe import Sampling
 KEY = "sk-not-to-be-seen-0123456789"
 
 
-def request(prefill: str = "", seed: int = 11, **sampling: Any) -> Request:
+def request(prefill: str = "", seed: int = 11, choices: list[str] | None = None, **sampling: Any) -> Request:
     return Request(
-        messages=[{"role": "user", "content": "2+2?"}], sampling=Sampling(**sampling), seed=seed, prefill=prefill
+        messages=[{"role": "user", "content": "2+2?"}],
+        sampling=Sampling(**sampling),
+        seed=seed,
+        prefill=prefill,
+        choices=choices,
     )
 
 
@@ -102,6 +106,50 @@ def test_extra_body_is_sent_last_and_null_takes_a_key_away() -> None:
     body = server.asked[0].body
     assert "seed" not in body
     assert body["chat_template_kwargs"] == {"enable_thinking": True}
+
+
+def test_a_choice_is_asked_for_as_json_and_comes_back_as_its_word() -> None:
+    with FakeChatServer(Answer(completion('{"choice": "even"}'))) as server:
+        assert ask(server, request(choices=["even", "odd"])).text == "even"
+    schema = server.asked[0].body["response_format"]["json_schema"]["schema"]
+    assert schema["properties"] == {"choice": {"type": "string", "enum": ["even", "odd"]}}
+
+
+@pytest.mark.parametrize("text", ["even", '{"other": "even"}', '["even"]', '{"choice": 4}', "{", "[" * 100_000])
+def test_a_reply_that_keeps_to_no_choice_is_left_as_it_is(text: str) -> None:
+    with FakeChatServer(Answer(completion(text))) as server:
+        assert ask(server, request(choices=["even", "odd"])).text == text
+
+
+def test_vllm_is_told_to_choose_by_its_own_key() -> None:
+    assert constrained(["even", "odd"], "structured_outputs") == {"structured_outputs": {"choice": ["even", "odd"]}}
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_server_that_cannot_be_told_to_choose_is_asked_without_it_from_then_on(status: int) -> None:
+    refusal = Answer({"error": {"message": "response_format is not supported"}}, status=status)
+
+    async def go(server: FakeChatServer) -> list[str]:
+        async with OpenAIEngine(model="m", base_url=server.url, max_retries=0).session(Path()) as session:
+            return [(await session.complete(request(choices=["even", "odd"]))).text for _ in range(2)]
+
+    with FakeChatServer(refusal, Answer(completion("even")), Answer(completion("odd"))) as server:
+        assert asyncio.run(go(server)) == ["even", "odd"]
+    assert ["response_format" in asked.body for asked in server.asked] == [True, False, False]
+
+
+def test_a_request_that_is_refused_either_way_is_an_error_and_changes_nothing() -> None:
+    refusal = Answer({"error": {"message": "too long"}}, status=400)
+
+    async def go(server: FakeChatServer) -> None:
+        async with OpenAIEngine(model="m", base_url=server.url, max_retries=0).session(Path()) as session:
+            for _ in range(2):
+                with pytest.raises(EngineError, match="too long"):
+                    await session.complete(request(choices=["even", "odd"]))
+
+    with FakeChatServer(refusal) as server:
+        asyncio.run(go(server))
+    assert ["response_format" in asked.body for asked in server.asked] == [True, False, True, False]
 
 
 def test_openai_itself_gets_the_newer_name_of_the_limit() -> None:

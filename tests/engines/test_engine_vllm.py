@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from distill.assets import PACKAGE
@@ -309,6 +310,8 @@ def test_real_vllm_serves_a_model_and_leaves_nothing_behind(
             assert first.prompt_tokens == len(tokenizer.encode(chat))
             assert forced.prompt_tokens == len(tokenizer.encode(chat + "<think>\n"))
             assert not forced.text.startswith("<think>")
+            chosen = await session.complete(msgspec.structs.replace(plain, choices=["even", "odd"]))
+            assert chosen.text in ("even", "odd")
             with pytest.raises(EngineError, match=r"answered 400: .*256"):
                 await session.complete(request("2+2?", max_tokens=4000))
             stopped = asyncio.create_task(session.complete(request("go on", max_tokens=200)))

@@ -1,4 +1,4 @@
-"""Verifiers that misbehave, for test_pool. Each takes its orders from the answer or the problem."""
+"""Verifiers that misbehave, for test_pool and test_isolated. Each takes its orders from the answer or the problem."""
 
 import os
 import subprocess
@@ -6,6 +6,7 @@ import sys
 import time
 
 from distill.types import Judgement, Problem
+from distill.verifiers.isolated import Isolated
 
 
 class Hostile:
@@ -15,6 +16,8 @@ class Hostile:
         match answer.split():
             case ["sleep", *_]:
                 time.sleep(3600)
+            case ["wait", seconds]:
+                time.sleep(float(seconds))
             case ["spin"]:
                 pow(3, 3**30)  # one C call, which no signal handler of Python can end
             case ["spawn", path]:
@@ -24,6 +27,8 @@ class Hostile:
                 time.sleep(3600)
             case ["allocate"]:
                 return Judgement(outcome="correct", extracted=str(len(bytearray(16 << 30))))
+            case ["take", megabytes]:
+                len(bytearray(int(megabytes) << 20))
             case ["exit", code]:
                 os._exit(int(code))
             case ["sys.exit"]:
@@ -57,3 +62,29 @@ class Unbuildable:
 
     def __call__(self, problem: Problem, answer: str) -> Judgement:
         return Judgement(outcome="correct")
+
+
+class SlowToBuild:
+    """Takes its time to start, and none to judge."""
+
+    def __init__(self, *, seconds: float = 0.0) -> None:
+        time.sleep(seconds)
+
+    def __call__(self, problem: Problem, answer: str) -> Judgement:
+        return Judgement(outcome="correct")
+
+
+class Patient(Hostile):
+    """May take longer than the pool gives."""
+
+    DEADLINE = 3.0
+
+
+class Nested:
+    """Judges in a process of its own, as the slow lane of a verifier does."""
+
+    def __init__(self) -> None:
+        self._isolated = Isolated("hostile_verifiers:Hostile", timeout=60)
+
+    def __call__(self, problem: Problem, answer: str) -> Judgement:
+        return self._isolated(problem, answer)

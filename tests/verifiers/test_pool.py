@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -107,6 +108,39 @@ def test_the_deadline_is_that_of_one_item_in_a_chunk_of_many() -> None:
     assert 0.8 <= verdicts[8].seconds < 2
 
 
+def test_a_verifier_that_claims_more_time_has_it() -> None:
+    verdicts = judged("wait 1.5", "sleep", timeout=0.5, verifier="hostile_verifiers:Patient")
+    assert [v.outcome for v in verdicts] == ["correct", "unverifiable"]
+    assert verdicts[1].reason == "no verdict within 3 s"
+
+
+def test_options_and_memory_reach_the_worker() -> None:
+    async def main(**setting: object) -> list[Verdict]:
+        async with VerifierPool(timeout=20, **setting) as pool:  # type: ignore[arg-type]
+            upper = make_problem(prompt="p", verifier="exact", reference="Yes")
+            return [await pool.judge(upper, trace("yes")), await pool.judge(problem(), trace("take 600", 1))]
+
+    lenient = asyncio.run(main(options={"exact": {"ignore_case": True}}, memory=512 << 20))
+    assert [v.outcome for v in lenient] == ["correct", "unverifiable"]
+    assert lenient[1].reason == "MemoryError"
+    assert [v.outcome for v in asyncio.run(main())] == ["incorrect", "correct"]
+
+
+def test_an_option_that_a_verifier_does_not_take_is_an_error() -> None:
+    pool = VerifierPool(timeout=1, options={"exact": {"ignorecase": True}})
+    with pytest.raises(PluginError, match="'ignore_case'"):
+        pool.check(["exact"])
+
+
+def test_it_counts_verdicts_and_those_that_were_cut_off() -> None:
+    async def main() -> str:
+        async with VerifierPool(timeout=0.5) as pool:
+            await asyncio.gather(*(pool.judge(problem(), trace(a, i)) for i, a in enumerate(["good", "sleep", "good"])))
+            return pool.summary()
+
+    assert re.fullmatch(r"3 verdicts, \d a second of a verifier's time, 1 cut off by the deadline", asyncio.run(main()))
+
+
 def test_what_a_verifier_prints_and_starts_stays_inside(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     child = tmp_path / "pid"
     printed, spawned = judged("print", f"spawn {child}")
@@ -159,7 +193,7 @@ def test_a_name_that_nothing_answers_to_is_an_error_and_no_verdict(monkeypatch: 
         pool.check(["countdown", "nothing"])
     monkeypatch.setitem(sys.modules, "math_verify", None)
     with pytest.raises(MissingExtraError, match=r"distill\[math\]"):
-        pool.check(["math"])
+        pool.check(["math_verify"])
 
 
 def test_a_verifier_that_only_the_worker_cannot_build_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,18 +19,18 @@ import msgspec
 from distill import plugins
 from distill.types import Judgement, Outcome, Problem
 from distill.verifiers import choice
-from distill.verifiers.extraction import MAX_SHOWN
+from distill.verifiers.extraction import MAX_SHOWN, TRUNCATED, after_thought
 from distill.verifiers.math import scalars, symbolic
 from distill.verifiers.math.equality import same
 from distill.verifiers.math.notation import plain
 from distill.verifiers.math.reading import readings
-from distill.verifiers.math.replies import Candidate, Wanted, after_thought, candidates
+from distill.verifiers.math.replies import Candidate, Wanted, candidates
 from distill.verifiers.math.tokens import Unreadable
 from distill.verifiers.math.tree import Apply, Based, Group, Listing, Node, Number, Quantity, Ratio, Words
 
 _LETTERS = re.compile(r"\(?[A-J]\)?(?:\s*(?:,|and|&)?\s*[A-J])*|\(?[A-J](?:\)|[.:]|\s)\s*[A-Za-z]{3,}.*", re.DOTALL)
 _MAX_MARKED = 300
-"""Characters of a reference with a box that is read as a whole: "``\\boxed{1}`` and ``\\boxed{2}``"."""
+"""Characters of a reference that is an answer; a longer one is a solution. ``\\boxed{1}, \\boxed{2}`` is an answer."""
 _COMMAND = re.compile(r"\\[A-Za-z]{2}")
 _NUMERIC = (Number, Based, Quantity, Ratio)
 
@@ -67,7 +67,7 @@ class MathVerifier:
             return Judgement(outcome="unverifiable", method="math", reason="no reference")
         reply = after_thought(answer)
         if reply is None:
-            return _incorrect("", "structure", "truncated")
+            return _incorrect("", "structure", TRUNCATED)
         reference = _reference(problem.reference)
         if _is_letter(reference.written):
             return _letter(reference, reply)
@@ -80,7 +80,7 @@ class MathVerifier:
             judgement = _by_string(reference, candidate) or _by_value(reference, candidate)
             if judgement is None:
                 continue  # not readable: the next candidate may be
-            if judgement.outcome == "unverifiable" and self._symbolic and not _are_numbers(reference, candidate):
+            if judgement.outcome == "unverifiable" and self._symbolic and not _are_closed(reference, candidate):
                 return _by_symbols(reference, candidate)
             return judgement
         if found is None or not found.text:
@@ -95,7 +95,8 @@ def _reference(text: str) -> Reference:
     """What a reference says; it may be a whole solution."""
     best: Reference | None = None
     for candidate in (Candidate(text, "whole"), *candidates(text, wants="number")):
-        if candidate.anchor == "whole" and _is_marked(text) and len(text) > _MAX_MARKED:
+        is_guess = candidate.anchor == "number" and len(text) < _MAX_MARKED  # a number in a formula is not its value
+        if is_guess or (candidate.anchor == "whole" and _is_marked(text) and len(text) > _MAX_MARKED):
             continue
         read = _readings(candidate.text)
         reference = Reference(candidate.text, plain(candidate.text).strip(" ."), read, _wanted(read), _parts(read))
@@ -178,10 +179,10 @@ def _by_value(reference: Reference, candidate: Candidate) -> Judgement | None:
     return _different(candidate.text, method)
 
 
-def _are_numbers(reference: Reference, candidate: Candidate) -> bool:
-    """Whether both sides are plain numbers, only too large: the symbolic lane would round them."""
+def _are_closed(reference: Reference, candidate: Candidate) -> bool:
+    """Whether both sides are plain numbers, only too large or with dots: the symbolic lane would guess."""
     read = (*reference.readings, *_readings(candidate.text))
-    return bool(reference.readings) and all(scalars.is_number(node) for node in read)
+    return bool(reference.readings) and all(scalars.is_closed(node) for node in read)
 
 
 def _same(wanted: Node, given: Node) -> bool | None:

@@ -122,8 +122,6 @@ class Atoms(Cursor, ABC):
             inside = self.sum()
             self.expect({"lfloor": "rfloor", "lceil": "rceil"}[sign])
             return Apply({"lfloor": "floor", "lceil": "ceil"}[sign], (inside,))
-        if sign == "]":  # ]a, b[
-            return self._group("(", "[", "]")
         if sign in ("{", r"\{") and self.next.text == "begin":
             node = self._atom()
             self.accept("}", r"\}")
@@ -171,8 +169,6 @@ class Atoms(Cursor, ABC):
             return ONE  # {} glues: {}_2
         if opening in ("(", "[") and joint != ",":
             return Listing(tuple(items), joint)
-        if self._tokens[self._position - 1].text == "[":
-            closing = ")"  # ]a, b[
         opening, closing = {"{": ("{", "}"), r"\{": ("{", "}"), "langle": ("(", ")")}.get(opening, (opening, closing))
         return Group(opening, tuple(items), closing)
 

@@ -88,7 +88,8 @@ def _is_exchanged(wanted: Named, given: Named) -> bool:
     if isinstance(wanted.name, Apply) and isinstance(given.name, Apply):
         return same(wanted.name, given.name) is not True
     names = [part.name.name for part in (wanted, given) if isinstance(part.name, Symbol)]
-    return len(names) == 2 and names[0] != names[1] and "(" not in names[0] + names[1]  # f(x) may be called y
+    # f(x) may be called y, but not g(x)
+    return len(names) == 2 and names[0] != names[1] and ("(" in names[0]) == ("(" in names[1])
 
 
 def _is_equation(part: Named) -> bool:

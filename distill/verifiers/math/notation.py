@@ -131,7 +131,7 @@ _BOX = re.compile(r"\\(?:boxed|fbox|framebox)(?![A-Za-z])")
 _DOUBLED = re.compile(r"\\\\(?=[A-Za-z]{2})")
 _SPECIAL = re.compile(r"<\|[^|<>]{1,40}\|>")
 _MATH_WORDS = frozenset(
-    ("sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln lg exp sqrt max min gcd lcm mod pi").split()
+    ["and", "or", *"sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln lg exp sqrt max min pi".split()]
 )
 
 

@@ -21,7 +21,7 @@ _THOUSANDS = re.compile(r"(?<![\d.,_^])(\d{1,3})((?:,\d{3})+)(?![\d,]*\d|,\d)")
 _SPACED = re.compile(r"(?<![\d.,_^/] )(?<![\d.,_^/])([1-9]\d{0,2})((?: \d{3})+)(?! ?[\d/])")
 _DECIMAL_COMMA = re.compile(r"([-+]?\d+),(\d{1,2}|\d{4,})")
 _BASED = re.compile(r"\(?([0-9A-Za-z]+)\)?\s*(?:_\s*\{?\s*(\d{1,2})\s*\}?|\(?\s*base\s+(\w+)\)?|_\s*\{?([a-z]+)\}?)")
-_TIME = re.compile(r"(\d{1,2}):(\d{2})\s*([ap])\.?\s?m\.?", re.IGNORECASE)
+_TIME = re.compile(r"(\d{1,2})(?::(\d{2}))?\s*([ap])\.?\s?m\.?", re.IGNORECASE)
 _REPEATING = re.compile(r"(\d*)\.(\d*)\\overline\s*\{(\d+)\}|(\d*)\.(\d*)\\overline\s*(\d)")
 _MATHEMATICAL = frozenset("0123456789\\^=<>{}")
 _CONTINENTAL = re.compile(r"[-+]?\d{1,3}(?:\.\d{3}){2,}|[-+]?\d{1,3}(?:\.\d{3})+,\d+|[-+]?\d{1,3}(?:'\d{3})+(?:\.\d+)?")
@@ -33,7 +33,11 @@ _SPELLINGS = tuple(
         (r"\blog(10|2)\s*(?=\()", r"log_{\1}"),
         (r"\bmatrix\s*(?=\(\s*\[)", ""),
         (r"%(pi|e|i)\b", r" \1 "),
+        (r"^(\d+)(?:st|nd|rd|th)$", r"\1"),
         (r":=", "="),
+        (r"^\]([^\[\]]+)\[$", r"(\1)"),  # ]0, 1[ is open at both ends
+        (r"^\]([^\[\]]+)\]$", r"(\1]"),
+        (r"^\[([^\[\]]+)\[$", r"[\1)"),
         (r"\+/-", r"\\pm "),
         (r"^<([^<>=]*,[^<>=]*)>$", r"\\langle \1\\rangle "),
         (r"^(?:[Nn]egative|[Mm]inus)\s+(?=[\d.\\])", "-"),
@@ -131,7 +135,7 @@ def _special(written: str) -> Node | None:
         return node
     if time := _TIME.fullmatch(written.translate(_MARKS)):
         hour = int(time[1]) % 12 + (12 if time[3].lower() == "p" else 0)
-        return Ratio((Number(hour), Number(int(time[2]))))
+        return Ratio((Number(hour), Number(int(time[2] or 0))))
     return None
 
 

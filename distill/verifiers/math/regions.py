@@ -88,8 +88,9 @@ def _region(node: Node) -> Region:
         case Relation():
             return _of_relation(node)
         case Listing(items=items, joint=joint):
-            if joint == "and" and all(map(is_set, items)):
-                return _meet([_region(item) for item in items])
+            met = _meet([_region(item) for item in items]) if joint != "or" and all(map(is_set, items)) else []
+            if met or joint == "and":
+                return met
             return _joined([interval for item in items for interval in _region(item)])
         case Group(opening="(" | "[" as opening, items=(low, high), closing=closing):
             return [Interval(low, high, opening == "[", closing == "]")]

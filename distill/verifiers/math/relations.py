@@ -73,8 +73,10 @@ def _is_name(node: Node) -> bool:
             return True
         case Group(items=items) | Ratio(parts=items):
             return bool(items) and all(map(_is_name, items))
-        case Apply(op="*", args=(Symbol(), Number() | Constant())):  # f(2)
-            return True
+        case Apply(
+            op="*", args=(Symbol() | Apply(op="^", args=(Symbol(), Number())), Symbol() | Number() | Constant())
+        ):
+            return True  # h(2), f^{-1}(x)
         case Apply(op=op, args=args):
             return op in _NAMING and all(_is_name(arg) or isinstance(arg, Constant) for arg in args)
         case _:

@@ -6,6 +6,7 @@ its last number if a number is wanted. A thought that is not closed holds no ans
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -28,9 +29,12 @@ _END_TAG = re.compile(r"</answer>", re.IGNORECASE)
 _HASHES = re.compile(r"####[ \t]*")
 _SPECIAL = re.compile(r"<\|[^|<>\n]{1,40}\|>|</s>|<eos>")
 _IS = r"(?:ist|is|are|was|equals|would be|should be|must be|est|es|sono|é|è|是|为|為|は|은|는|हैं|है)"
+_WORDS_FOR_ANSWER = (
+    r"\b(?:réponse|respuesta|antwort|resposta|risposta|ответ|відповідь|odpowiedź|svar|vastaus|cevap|válasz|răspuns"
+    r"|jawaban|jibu|đáp án)\b|答案|答え|解答|정답|답은|उत्तर|উত্তর|الجواب|الإجابة|คำตอบ"
+)
 _ANSWER = re.compile(
-    rf"(?:\banswers?\b[^.:=\n]{{0,60}}?(?:\b{_IS}\b|[:=])|\bresult\s*(?:is\b|[:=])"
-    rf"|(?:\b(?:réponse|respuesta|antwort|resposta|risposta|ответ)\b|答案|答え|解答|정답|답은|उत्तर|الجواب)[\s*_]*{_IS}?)"
+    rf"(?:\banswers?\b[^.:=\n]{{0,60}}?(?:\b{_IS}\b|[:=])|\bresult\s*(?:is\b|[:=])|(?:{_WORDS_FOR_ANSWER})[\s*_]*{_IS}?)"
     r"[\s*_]*[:：=]?[\s*_]*",
     re.IGNORECASE,
 )
@@ -42,9 +46,9 @@ _NUMBER = re.compile(
     r"(?:\\?d?frac\{\d+\}\{\d+\}|[$€£]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?(?:\s?/\s?\d+)?|\.\d+|[½⅓⅔¼¾])\s?\\?%?"
     r"(?![\d^_(\\+*=]|[A-Za-z]+[\d(^])"
 )
+_DIGIT = re.compile(r"(?![0-9])\d")
 _BRACKETS = re.compile(r"[(\[][^()\[\]]{1,200}[)\]]")
 _LETTERS = re.compile(r"[A-Za-z]+")
-_THINK, _END_THINK = "<think>", "</think>"
 
 
 Wanted = Literal["number", "brackets", "other"]
@@ -58,14 +62,6 @@ class Candidate(NamedTuple):
     """box, tag, hashes, said, whole, formula or number."""
 
 
-def after_thought(reply: str) -> str | None:
-    """What follows the thought; None if it is not closed."""
-    head, mark, tail = reply.rpartition(_END_THINK)
-    if mark:
-        return tail
-    return None if _THINK in reply else head or tail
-
-
 def candidates(reply: str, *, wants: Wanted, parts: int = 1) -> Iterator[Candidate]:
     """Texts that may be the answer, the best first; the caller takes the first that it can read.
 
@@ -75,6 +71,8 @@ def candidates(reply: str, *, wants: Wanted, parts: int = 1) -> Iterator[Candida
         parts: Parts of the reference; several boxes close together may be an answer of several parts.
     """
     reply = unbold(_SPECIAL.sub(" ", reply[-MAX_SEARCHED:])).strip()
+    if not reply.isascii():
+        reply = _DIGIT.sub(lambda found: str(unicodedata.decimal(found[0])), reply)
     anchored = False
     for candidate in _anchored(reply, parts, wants):
         anchored = True

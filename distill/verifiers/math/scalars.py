@@ -13,7 +13,7 @@ from flint import fmpq
 
 from distill.verifiers.math import balls, exact, units
 from distill.verifiers.math.exact import Beyond
-from distill.verifiers.math.tree import Apply, Constant, Node, Number, Quantity, Symbol, walk
+from distill.verifiers.math.tree import Apply, Constant, Node, Number, Quantity, Symbol, symbols, walk
 
 _RATIONAL = frozenset(("+", "*", "/", "inv", "neg", "^", "!", "binom", "percent"))
 _RADIANS = units.read_unit("radian")
@@ -42,6 +42,8 @@ def _values(reference: Node, answer: Node) -> bool | None:
 
 def same_value(a: Node, b: Node) -> bool | None:
     """Whether two trees have exactly the same value."""
+    if any("..." in symbols(side) for side in (a, b)):
+        return None  # what the dots stand for is not written
     infinite = [infinity(a), infinity(b)]
     if any(infinite):
         return infinite[0] == infinite[1]
@@ -144,10 +146,11 @@ def _quantities(reference: Node, answer: Node) -> bool | None:
     return equal(values[0], scaled)
 
 
-def is_number(node: Node) -> bool:
-    """Whether it is one value without unknowns, and without sums over a range or integrals."""
+def is_closed(node: Node) -> bool:
+    """Whether there is nothing to solve: no unknowns but dots, no sums over a range, no integrals."""
     return is_scalar(node) and not any(
-        isinstance(part, Symbol) or (isinstance(part, Apply) and part.op in ("sum", "prod", "int"))
+        (isinstance(part, Symbol) and part.name != "...")
+        or (isinstance(part, Apply) and part.op in ("sum", "prod", "int"))
         for part in walk(node)
     )
 

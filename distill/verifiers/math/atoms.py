@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from distill.verifiers.math.cursor import Cursor
-from distill.verifiers.math.folding import applied, literal_of, negative, product, quotient
+from distill.verifiers.math.folding import applied, determinant, literal_of, negative, product, quotient
 from distill.verifiers.math.tokens import END, Token, Unreadable
 from distill.verifiers.math.tree import (
     INFINITY,
@@ -44,6 +44,7 @@ class Atoms(Cursor, ABC):
         super().__init__(tokens)
         self._bars = 0  # open |: the next one closes
         self._ranges = 0
+        self._indices: set[str] = set()  # of the sums around: i may be one of them
 
     @abstractmethod
     def items(self, closing: Sequence[str]) -> tuple[list[Node], str]:
@@ -77,7 +78,8 @@ class Atoms(Cursor, ABC):
             case "symbol":
                 return self._name(token.text)
             case "constant":
-                return self._name(token.text) if self.next.text == "_" else Constant(token.text)
+                is_name = self.next.text == "_" or token.text in self._indices
+                return self._name(token.text) if is_name else Constant(token.text)
             case "function":
                 return self.deeper(lambda: self._function(token.text))
             case "command":
@@ -257,6 +259,9 @@ class Atoms(Cursor, ABC):
     def _range(self, name: str) -> Node:
         self._count_range()
         self.expect("_")
+        index = self._tokens[self._position + 1]
+        if index.kind == "constant":
+            self._indices.add(index.text)
         start = self._argument()
         self.expect("^")
         stop = self._argument() if self.next.text == "{" else self._atom()
@@ -311,7 +316,7 @@ class Atoms(Cursor, ABC):
         self._environment_name()
         rows = [row for row in rows if row]
         if is_matrix:
-            return Matrix(tuple(rows))
+            return determinant(rows) if name in ("vmatrix", "Vmatrix") else Matrix(tuple(rows))
         items = tuple(cell for row in rows for cell in row)
         return items[0] if len(items) == 1 else Listing(items, "and")
 

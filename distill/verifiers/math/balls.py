@@ -7,9 +7,10 @@ them negative, and a point where a part of one side is not real is passed over, 
 Source: F. Johansson, "Arb: efficient arbitrary-precision midpoint-radius interval arithmetic", IEEE Trans. Comp. 2017.
 """
 
+import contextlib
 import threading
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from functools import partial
 
 from flint import acb, arb, ctx, fmpq
@@ -37,25 +38,29 @@ Values = Mapping[str, acb | fmpq]
 def equal(a: Node, b: Node) -> bool | None:
     """Whether two trees have the same value for all values of their unknowns; None if that cannot be said."""
     names = sorted(symbols(a) | symbols(b))
+    with working():
+        return _equal_everywhere(a, b, names) if names else _equal_at(a, b, {})
+
+
+@contextlib.contextmanager
+def working(precision: int = PRECISIONS[0]) -> Generator[None]:
+    """Work in a precision of so many bits, alone; the process has only one."""
     with _lock:
-        precision = ctx.prec
+        before, ctx.prec = ctx.prec, precision
         try:
-            return _equal_everywhere(a, b, names) if names else _equal_at(a, b, {})
+            yield
         finally:
-            ctx.prec = precision
+            ctx.prec = before
 
 
 def number(node: Node) -> acb | None:
-    """The value of a tree without unknowns to about 60 bits; None if it has none."""
-    with _lock:
-        precision, ctx.prec = ctx.prec, PRECISIONS[0]
+    """The value of a tree without unknowns to about 120 bits; None if it has none."""
+    with working():
         try:
             value = evaluate(node, {})
             return value if value.is_finite() else None
         except (Undefined, exact.Beyond, RecursionError):
             return None
-        finally:
-            ctx.prec = precision
 
 
 def is_near(node: Node, target: fmpq, distance: fmpq) -> bool:
@@ -63,47 +68,8 @@ def is_near(node: Node, target: fmpq, distance: fmpq) -> bool:
     value = number(node)
     if value is None or not value.imag.contains(0):
         return False
-    with _lock:
-        precision, ctx.prec = ctx.prec, PRECISIONS[0]
-        try:
-            return bool(abs(value.real - arb(target)) <= arb(distance))
-        finally:
-            ctx.prec = precision
-
-
-def of_different_size(a: Node, b: Node) -> bool:
-    """Whether two values are proven different by their logarithms alone, as towers of powers may be."""
-    with _lock:
-        precision, ctx.prec = ctx.prec, PRECISIONS[0]
-        try:
-            return not _log_size(a).overlaps(_log_size(b))
-        except (Undefined, exact.Beyond, RecursionError, ZeroDivisionError, OverflowError):
-            return False
-        finally:
-            ctx.prec = precision
-
-
-def _log_size(node: Node) -> arb:
-    """The logarithm of the absolute value."""
-    match node:
-        case Apply(op="^", args=(base, exponent)):
-            log = evaluate(exponent, {}).real * _log_size(base)
-        case Apply(op="*", args=args):
-            log = sum((_log_size(arg) for arg in args), arb(0))
-        case Apply(op="/", args=(above, below)):
-            log = _log_size(above) - _log_size(below)
-        case Apply(op="neg", args=(arg,)):
-            log = _log_size(arg)
-        case Apply(op="!", args=(arg,)):
-            log = (evaluate(arg, {}).real + 1).lgamma()
-        case _:
-            value = evaluate(node, {})
-            if value.contains(0):
-                raise Undefined("log of zero")
-            log = value.abs_lower().union(value.abs_upper()).log()
-    if not log.is_finite():
-        raise Undefined("too large")
-    return log
+    with working():
+        return bool(abs(value.real - arb(target)) <= arb(distance))
 
 
 def _equal_everywhere(a: Node, b: Node, names: list[str]) -> bool | None:

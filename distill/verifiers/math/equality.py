@@ -6,11 +6,11 @@ interval are open or closed; a name in front (``x =``) may be left out but not e
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import gcd
 from typing import cast
 
 from distill.verifiers.math import regions, relations, scalars, words
 from distill.verifiers.math.relations import Named
+from distill.verifiers.math.rewriting import is_ratio, one_by_one, reduced, spread, table
 from distill.verifiers.math.tree import (
     Apply,
     Based,
@@ -24,7 +24,6 @@ from distill.verifiers.math.tree import (
     Symbol,
     Words,
     symbols,
-    walk,
 )
 
 MAX_UNORDERED = 400
@@ -35,7 +34,7 @@ def same(reference: Node, answer: Node) -> bool | None:
     """Whether an answer is the reference; None if that cannot be said."""
     if reference == answer:
         return True
-    reference, answer = _spread(reference), _spread(answer)
+    reference, answer = spread(reference), spread(answer)
     if _is_braced(reference) != _is_braced(answer):
         reference, answer = _only(reference), _only(answer)
     if regions.is_set(reference) or regions.is_set(answer):
@@ -103,6 +102,8 @@ def _sets(reference: Node, answer: Node) -> bool | None:
     if regions.is_order(reference) and regions.is_order(answer) and symbols(reference) != symbols(answer):
         return False
     outcome = regions.same_region(_bare(reference), _bare(answer))
+    if outcome is None and regions.differ_somewhere(reference, answer):
+        return False
     if outcome is None and isinstance(reference, Relation) and isinstance(answer, Relation):
         return _chains(reference, answer)
     if outcome is None and not (_may_be_set(reference) and _may_be_set(answer)):
@@ -116,7 +117,9 @@ def _bare(node: Node) -> Node:
 
 
 def _may_be_set(node: Node) -> bool:
-    return regions.is_set(node) or isinstance(node, Group | Listing | Relation | Words | Symbol | Apply)
+    if isinstance(node, Group):
+        return len(node.items) == 2 or _is_braced(node)
+    return regions.is_set(node) or isinstance(node, Listing | Relation | Words | Symbol | Apply)
 
 
 def _chains(reference: Relation, answer: Relation) -> bool | None:
@@ -149,44 +152,6 @@ def _above_zero(relation: Relation) -> tuple[Node, str]:
 # -- lists --
 
 
-def _spread(node: Node) -> Node:
-    """Plus-minus as two values, wherever it stands; a name before a list as a name before each."""
-    if isinstance(node, Relation) and len(node.sides) == 2 and node.signs == ("=",):
-        value = _spread(node.sides[1])
-        if isinstance(value, Listing | Group) and value != node.sides[1]:
-            return Listing(tuple(Relation(("=",), (node.sides[0], item)) for item in value.items), "or")
-    if isinstance(node, Apply) and any(isinstance(part, Apply) and part.op in ("pm", "mp") for part in walk(node)):
-        return Listing((_chosen(node, 1), _chosen(node, -1)), "or")
-    if isinstance(node, Listing) or (isinstance(node, Group) and node.opening == "{"):
-        items: list[Node] = []
-        for item in node.items:
-            spread = _spread(item)
-            items.extend(spread.items if isinstance(spread, Listing) else [spread])
-        items = _with_first_name(items)
-        if isinstance(node, Listing):
-            return Listing(tuple(items), node.joint)
-        return Group(node.opening, tuple(items), node.closing)
-    return node
-
-
-def _with_first_name(items: list[Node]) -> list[Node]:
-    """``x = 1, 2`` as ``x = 1, x = 2``."""
-    first = items[0] if items else None
-    if not isinstance(first, Relation) or first.signs != ("=",) or any(isinstance(i, Relation) for i in items[1:]):
-        return items
-    return [first, *(Relation(("=",), (first.sides[0], item)) for item in items[1:])]
-
-
-def _chosen(node: Node, sign: int) -> Node:
-    if not isinstance(node, Apply):
-        return node
-    args = tuple(_chosen(arg, sign) for arg in node.args)
-    if node.op in ("pm", "mp"):
-        is_plus = (sign > 0) == (node.op == "pm")
-        return Apply("+", (args[0], args[1] if is_plus else Apply("neg", (args[1],))))
-    return Apply(node.op, args)
-
-
 def _is_braced(node: Node) -> bool:
     return isinstance(node, Group) and node.opening == "{"
 
@@ -196,7 +161,7 @@ def _lists(reference: Node, answer: Node) -> bool | None:
         return _words(reference, answer)
     if isinstance(reference, Matrix | Ratio) or isinstance(answer, Matrix | Ratio):
         return _cells(reference, answer)
-    wanted, given = _items(_one_by_one(reference)), _items(_one_by_one(answer))
+    wanted, given = _items(one_by_one(reference)), _items(one_by_one(answer))
     if relations.solves(reference, given) or relations.solves(answer, wanted):
         return True
     if _is_tuple(reference) or _is_tuple(answer):
@@ -214,16 +179,6 @@ def _lists(reference: Node, answer: Node) -> bool | None:
 
 def _items(node: Node) -> Sequence[Node]:
     return node.items if isinstance(node, Listing | Group) else (node,)
-
-
-def _one_by_one(node: Node) -> Node:
-    """``(x, y) = (1, 2)`` as ``x = 1, y = 2``."""
-    match node:
-        case Relation(signs=("=",), sides=(Group(items=names), Group(items=values))) if len(names) == len(values):
-            pairs = zip(names, values, strict=True)
-            return Listing(tuple(Relation(("=",), pair) for pair in pairs))
-        case _:
-            return node
 
 
 def _is_tuple(node: Node) -> bool:
@@ -302,7 +257,7 @@ def _groups(reference: Group, answer: Group) -> bool | None:
     if len(reference.items) != len(answer.items):
         return False
     brackets = [(group.opening, group.closing) for group in (reference, answer)]
-    is_table = _table(reference) is not None
+    is_table = table(reference) is not None
     if len(reference.items) == 2 and brackets[0] != brackets[1] and not is_table:
         return False
     return _all([same(a, b) for a, b in zip(reference.items, answer.items, strict=True)])
@@ -312,13 +267,13 @@ def _cells(reference: Node, answer: Node) -> bool | None:
     """Matrices, vectors and ratios, cell by cell."""
     if isinstance(reference, Ratio) and isinstance(answer, Ratio):
         parts = (
-            [_reduced(reference).parts, _reduced(answer).parts]
-            if _is_ratio(reference)
+            [reduced(reference).parts, reduced(answer).parts]
+            if is_ratio(reference)
             else [reference.parts, answer.parts]
         )
     elif isinstance(reference, Ratio) or isinstance(answer, Ratio):
         return _ratio_value(reference, answer)
-    elif (tables := (_table(reference), _table(answer))) and all(tables):
+    elif (tables := (table(reference), table(answer))) and all(tables):
         reference, answer = cast("tuple[Matrix, Matrix]", tables)
         if [len(row) for row in reference.rows] != [len(row) for row in answer.rows]:
             return False
@@ -331,24 +286,6 @@ def _cells(reference: Node, answer: Node) -> bool | None:
     if len(parts[0]) != len(parts[1]):
         return False
     return _all([same(a, b) for a, b in zip(*parts, strict=True)])
-
-
-def _is_ratio(node: Ratio) -> bool:
-    """Whether it is a ratio in lowest terms, rather than a time of day."""
-    return _reduced(node) == node
-
-
-def _reduced(node: Ratio) -> Ratio:
-    numbers = [part.numerator for part in node.parts if isinstance(part, Number) and part.denominator == 1]
-    divisor = gcd(*numbers) if len(numbers) == len(node.parts) else 0
-    return Ratio(tuple(Number(number // divisor) for number in numbers)) if divisor > 1 else node
-
-
-def _table(node: Node) -> Matrix | None:
-    """A matrix, also where it is written as a list of lists."""
-    if isinstance(node, Group) and all(isinstance(item, Group) for item in node.items) and node.items:
-        return Matrix(tuple(item.items for item in node.items if isinstance(item, Group)))
-    return node if isinstance(node, Matrix) else None
 
 
 def _ratio_value(reference: Node, answer: Node) -> bool | None:

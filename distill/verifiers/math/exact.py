@@ -23,11 +23,16 @@ class Beyond(ArithmeticError):
     """Not a rational, or too large to write out."""
 
 
+class NoValue(Beyond):
+    """Undefined for certain, as a division by zero is."""
+
+
 def rational(node: Node, values: Mapping[str, fmpq] | None = None) -> fmpq:
     """The exact value of a tree.
 
     Raises:
-        Beyond: If it is not rational by its form, undefined, or larger than the budget.
+        NoValue: If it is undefined.
+        Beyond: If it is not rational by its form, or larger than the budget.
     """
     match node:
         case Number(numerator=above, denominator=below):
@@ -55,7 +60,7 @@ def _power(args: list[fmpq]) -> fmpq:
     if exponent.q != 1:
         return _root([base ** _small(exponent.p, base), fmpq(exponent.q)])
     if base == 0 and exponent <= 0:
-        raise Beyond("undefined")
+        raise NoValue("undefined")
     return base ** _small(exponent.p, base)
 
 
@@ -83,7 +88,7 @@ def _root(args: list[fmpq]) -> fmpq:
 def _divide(args: list[fmpq]) -> fmpq:
     above, below = args if len(args) == 2 else (fmpq(1), args[0])
     if below == 0:
-        raise Beyond("undefined")
+        raise NoValue("undefined")
     return above / below
 
 
@@ -114,7 +119,7 @@ def _whole(args: list[fmpq]) -> list[int]:
 def _modulo(args: list[fmpq]) -> fmpq:
     value, modulus = _whole(args)
     if not modulus:
-        raise Beyond("undefined")
+        raise NoValue("undefined")
     return fmpq(value % modulus)
 
 
@@ -201,7 +206,7 @@ def residue(node: Node, prime: int) -> int:
             (power,) = _whole([rational(exponent)])
             value = residue(base, prime)
             if not value:
-                raise Beyond("undefined")
+                raise NoValue("undefined")
             return pow(value, power, prime)
         case _:
             (value,) = [rational(node)]
@@ -210,5 +215,5 @@ def residue(node: Node, prime: int) -> int:
 
 def _inverse(value: int, prime: int) -> int:
     if not value % prime:
-        raise Beyond("undefined")
+        raise NoValue("undefined")
     return pow(value, -1, prime)

@@ -127,6 +127,20 @@ def applied(name: str, inside: Node, base: Node | None) -> Node:
     return Apply({"log": "ln"}.get(name, name), (inside,))
 
 
+def determinant(rows: Sequence[tuple[Node, ...]]) -> Node:
+    """The determinant of a square of at most four rows, by its first row; not computed."""
+    if not 1 <= len(rows) <= 4 or any(len(row) != len(rows) for row in rows):
+        raise Unreadable("a determinant of another shape")
+    if len(rows) == 1:
+        return rows[0][0]
+    terms: list[Node] = []
+    for column, cell in enumerate(rows[0]):
+        minor = determinant([row[:column] + row[column + 1 :] for row in rows[1:]])
+        term = Apply("*", (cell, minor))
+        terms.append(negative(term) if column % 2 else term)
+    return total(terms)
+
+
 def transposed(node: Matrix | Group) -> Node:
     """Rows as columns; a tuple becomes a column."""
     if isinstance(node, Group):

@@ -120,7 +120,7 @@ _POWER = re.compile(r"(?<=[A-Za-z0-9)\]])\*\*(?=[-+A-Za-z0-9(])")  # any other *
 _SHRINK = re.compile(r"\\!\s*|\{,\}\s?")
 _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 _ACCENT = re.compile(
-    r"\\(?:vec|hat|bar|tilde|overrightarrow|mathbf|boldsymbol|bm|mathit|mathcal|mathscr)\s*(?=[{\\A-Za-z])"
+    r"\\(?:vec|hat|bar|tilde|overrightarrow|mathbf|boldsymbol|bm|mathit|mathcal|mathscr)(?![A-Za-z])\s*(?=[{\\A-Za-z])"
 )
 _TEXT = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|normal|up)?|mbox|hbox|mathrm|mathsf|mathtt|operatorname\*?|emph|unit|textnormal)"
@@ -131,7 +131,10 @@ _BOX = re.compile(r"\\(?:boxed|fbox|framebox)(?![A-Za-z])")
 _DOUBLED = re.compile(r"\\\\(?=[A-Za-z]{2})")
 _SPECIAL = re.compile(r"<\|[^|<>]{1,40}\|>")
 _MATH_WORDS = frozenset(
-    ["and", "or", *"sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln lg exp sqrt max min pi".split()]
+    (
+        *("and", "or", "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh"),
+        *("log", "ln", "lg", "exp", "sqrt", "max", "min", "gcd", "lcm", "mod", "pi"),
+    )
 )
 
 

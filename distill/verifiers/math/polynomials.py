@@ -88,6 +88,26 @@ def roots(polynomial: fmpq_poly) -> list[Node]:
     return found
 
 
+def same_zeros(a: Node, b: Node, unknown: str) -> bool | None:
+    """Whether two equations ``a = 0`` and ``b = 0`` have the same complex solutions; None if the unknown is in neither.
+
+    Raises:
+        NoPolynomial: If one of them is no quotient of polynomials.
+    """
+    one, other = quotient(a, unknown)[0], quotient(b, unknown)[0]
+    if one.degree() < 1 and other.degree() < 1:
+        return None
+    return _radical(one) == _radical(other)
+
+
+def _radical(polynomial: fmpq_poly) -> fmpq_poly:
+    """The monic polynomial with the same zeros, each once."""
+    if polynomial.degree() < 1:
+        return polynomial
+    single = polynomial // polynomial.gcd(polynomial.derivative())
+    return single / single[single.degree()]
+
+
 def _has_real_root(polynomial: fmpq_poly) -> bool:
     roots_found: Any = polynomial.complex_roots()  # pairs of a root and its multiplicity; the stubs say otherwise
     return any(root.imag.contains(0) for root, _ in roots_found)

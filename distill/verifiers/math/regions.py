@@ -3,7 +3,7 @@
 ``-x > -1``, ``x < 1``, ``1 > x``, ``x in (-oo, 1)`` and ``(-oo, 1)`` are one region.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cmp_to_key
 from itertools import pairwise
 from typing import NamedTuple
@@ -11,10 +11,29 @@ from typing import NamedTuple
 from flint import arb, fmpq
 
 from distill.verifiers.math import balls, polynomials, scalars
-from distill.verifiers.math.tree import INFINITY, Apply, Group, Listing, Node, Relation, Symbol, symbols
+from distill.verifiers.math.tree import (
+    INFINITY,
+    Apply,
+    Group,
+    Listing,
+    Node,
+    Number,
+    Relation,
+    Symbol,
+    substituted,
+    symbols,
+)
 
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "!=": "!=", "=": "="}
 _ORDERS = frozenset(("<", ">", "<=", ">=", "!="))
+_TRUTHS: dict[str, Callable[[int], bool]] = {
+    "<": lambda order: order < 0,
+    ">": lambda order: order > 0,
+    "<=": lambda order: order <= 0,
+    ">=": lambda order: order >= 0,
+    "!=": lambda order: order != 0,
+}
+_SAMPLES = tuple(Number(above, 7) for above in (-33, -12, -5, 0, 3, 9, 16, 41))
 _MINUS_INFINITY = Apply("neg", (INFINITY,))
 
 
@@ -70,6 +89,36 @@ def same_region(a: Node, b: Node) -> bool | None:
         return all(_same_interval(one, other) for one, other in zip(left, right, strict=True))
     except _Unclear:
         return None
+
+
+def differ_somewhere(a: Node, b: Node) -> bool:
+    """Whether there is a point at which one of two conditions holds and the other does not."""
+    names = sorted(symbols(a) | symbols(b))
+    for shift in range(len(_SAMPLES)):
+        point: dict[str, Node] = {
+            name: _SAMPLES[(shift * (1 + 2 * i) + i) % len(_SAMPLES)] for i, name in enumerate(names)
+        }
+        truths = [_holds(a, point), _holds(b, point)]
+        if None not in truths and truths[0] != truths[1]:
+            return True
+    return False
+
+
+def _holds(condition: Node, point: dict[str, Node]) -> bool | None:
+    """Whether an inequality, or several, hold at a point; None if that cannot be said."""
+    if isinstance(condition, Listing):
+        truths = [_holds(item, point) for item in condition.items]
+        if None in truths or condition.joint == ",":
+            return None
+        return all(truths) if condition.joint == "and" else any(truths)
+    if not isinstance(condition, Relation) or not _ORDERS.issuperset(condition.signs):
+        return None
+    try:
+        sides = [substituted(side, point) for side in condition.sides]
+        orders = [_compare(left, right) for left, right in pairwise(sides)]
+    except _Unclear:
+        return None
+    return all(_TRUTHS[sign](order) for sign, order in zip(condition.signs, orders, strict=True))
 
 
 def _same_interval(a: Interval, b: Interval) -> bool:

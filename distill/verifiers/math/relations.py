@@ -19,6 +19,7 @@ from distill.verifiers.math.tree import (
     Relation,
     Symbol,
     Words,
+    substituted,
     symbols,
     walk,
 )
@@ -95,6 +96,8 @@ def same_equation(a: Node, b: Node) -> bool | None:
         return True
     if len(names) == 1 and (outcome := _same_zeros(_zeros(left, names[0]), _zeros(right, names[0]))) is not None:
         return outcome
+    if (outcome := _same_curve(left, right, names)) is not None:
+        return outcome
     outcomes = [_same_solution(left, right, name) for name in names]
     decided = [outcome for outcome in outcomes if outcome is not None]
     return decided[0] if decided else None
@@ -154,6 +157,21 @@ def _same_sign(a: Node, b: Node, names: list[str]) -> bool:
     return False
 
 
+def _same_curve(a: Node, b: Node, names: list[str]) -> bool | None:
+    """Whether two polynomial equations hold at the same points: compares them along lines parallel to each axis."""
+    outcomes: list[bool] = []
+    for name in names:
+        for shift in (3, 7):
+            others = [other for other in names if other != name]
+            line: dict[str, Node] = {other: Number(shift + 2 * i, 5 + i) for i, other in enumerate(others)}
+            try:
+                outcome = polynomials.same_zeros(substituted(a, line), substituted(b, line), name)
+            except polynomials.NoPolynomial:
+                return None
+            outcomes += [] if outcome is None else [outcome]
+    return all(outcomes) if outcomes else None
+
+
 def _same_solution(a: Node, b: Node, name: str) -> bool | None:
     """Whether both give the same value for an unknown in which both are linear."""
     one, other = _solution(a, name), _solution(b, name)
@@ -169,15 +187,6 @@ def _solution(tree: Node, name: str) -> Node | None:
     if scalars.same_value(slope, Number(0)) is not False:
         return None
     return Apply("/", (minus_start, slope))
-
-
-def substituted(node: Node, values: "dict[str, Symbol] | dict[str, Node]") -> Node:
-    """A scalar tree with nodes in place of symbols."""
-    if isinstance(node, Symbol):
-        return values.get(node.name, node)
-    if isinstance(node, Apply):
-        return Apply(node.op, tuple(substituted(arg, values) for arg in node.args))
-    return node
 
 
 def has_unknowns(node: Node) -> bool:

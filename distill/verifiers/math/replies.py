@@ -48,6 +48,8 @@ _NUMBER = re.compile(
 )
 _DIGIT = re.compile(r"(?![0-9])\d")
 _BRACKETS = re.compile(r"[(\[][^()\[\]]{1,200}[)\]]")
+_JOINT = re.compile(r"[\s,;]*(?:and|or|und|et|y)?\s*", re.IGNORECASE)
+_PROSE_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}|[^\x00-\x7f]")
 _LETTERS = re.compile(r"[A-Za-z]+")
 
 
@@ -84,13 +86,16 @@ def candidates(reply: str, *, wants: Wanted, parts: int = 1) -> Iterator[Candida
     weak = _last(_WEAK, reply)
     if weak is not None and wants == "number" and len(reply) <= _MAX_WHOLE:  # a long reply ends with its conclusion
         yield from _numbers(_sentence(reply[weak:]), "number", first=True)
-    spans = list(_SPAN.finditer(reply[-_MAX_SEARCHED_FOR_FORMULAS:]))
+    end = reply[-_MAX_SEARCHED_FOR_FORMULAS:]
+    spans = list(_SPAN.finditer(end))
+    if len(spans) >= parts > 1 and all(_JOINT.fullmatch(gap) for gap in _gaps(end, spans[-parts:])):
+        yield Candidate(" , ".join(map(_inside, spans[-parts:])), "formula")
     if spans:
         yield Candidate(_inside(spans[-1]), "formula")
     last_line = reply.rpartition("\n")[2].strip()
     if len(last_line) <= _MAX_WHOLE and last_line != reply:
         yield Candidate(last_line, "whole")
-    if wants == "number":
+    if wants == "number" and not _is_formula(reply):
         yield from _numbers(reply, "number", first=False)
     elif wants == "brackets":
         yield from (Candidate(found[-1][0], "formula") for found in [list(_BRACKETS.finditer(reply))] if found)
@@ -196,10 +201,19 @@ def _numbers(text: str, anchor: str, *, first: bool) -> Iterator[Candidate]:
         yield Candidate(number.rstrip(","), anchor)
 
 
+def _is_formula(reply: str) -> bool:
+    """Whether a reply is one formula: a number in it is not its value."""
+    return "\\" in reply and len(reply) <= _MAX_WHOLE and _PROSE_WORD.search(reply) is None
+
+
 def _stands_alone(text: str, end: int) -> bool:
     """Whether the letters right after a number, if any, are its unit: 17x is another number."""
     letters = None if text[end - 1].isspace() else _LETTERS.match(text, end)
     return letters is None or letters[0] in "msghlL" or is_unit_word(letters[0])
+
+
+def _gaps(text: str, spans: list[re.Match[str]]) -> Iterator[str]:
+    return (text[one.end() : other.start()] for one, other in pairwise(spans))
 
 
 def _inside(span: re.Match[str]) -> str:

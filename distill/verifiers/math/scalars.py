@@ -11,12 +11,13 @@ The reference decides what a decimal may stand for:
 
 from flint import fmpq
 
-from distill.verifiers.math import balls, exact, units
+from distill.verifiers.math import balls, exact, magnitudes, units
 from distill.verifiers.math.exact import Beyond
 from distill.verifiers.math.tree import Apply, Constant, Node, Number, Quantity, Symbol, symbols, walk
 
 _RATIONAL = frozenset(("+", "*", "/", "inv", "neg", "^", "!", "binom", "percent"))
 _RADIANS = units.read_unit("radian")
+_DIVIDING = frozenset(("/", "inv", "^", "mod"))
 _EXACT_DIGITS, _LONGER_DIGITS = 3, 4
 _PLACES = 6
 
@@ -47,6 +48,9 @@ def same_value(a: Node, b: Node) -> bool | None:
     infinite = [infinity(a), infinity(b)]
     if any(infinite):
         return infinite[0] == infinite[1]
+    undefined = [_is_undefined(a), _is_undefined(b)]
+    if any(undefined):
+        return None if all(undefined) else False
     left, right = _rational(a), _rational(b)
     if left is not None and right is not None:
         return left == right
@@ -69,6 +73,19 @@ def _rational(node: Node) -> fmpq | None:
         return None
 
 
+def _is_undefined(node: Node) -> bool:
+    """Whether it is no number for certain; only a tree that divides can be."""
+    if not any(isinstance(part, Apply) and part.op in _DIVIDING for part in walk(node)):
+        return False
+    try:
+        exact.rational(node)
+    except exact.NoValue:
+        return True
+    except (Beyond, ArithmeticError, RecursionError):
+        pass
+    return False
+
+
 def _is_rational(node: Node) -> bool:
     """Whether a value is rational by its form, however large."""
     return all(isinstance(part, Number) or (isinstance(part, Apply) and part.op in _RATIONAL) for part in walk(node))
@@ -79,7 +96,7 @@ def _same_residues(a: Node, b: Node) -> bool | None:
     try:
         return all(exact.residue(a, prime) == exact.residue(b, prime) for prime in exact.PRIMES)
     except (Beyond, ArithmeticError, RecursionError):
-        return False if balls.of_different_size(a, b) else None
+        return False if magnitudes.differ(a, b) else None
 
 
 def _as_decimals(reference: Node, answer: Node) -> bool:
@@ -135,8 +152,8 @@ def _signed(reference: Node, answer: Node, sign: str) -> bool | None:
 def _quantities(reference: Node, answer: Node) -> bool | None:
     values = [node.value if isinstance(node, Quantity) else node for node in (reference, answer)]
     read = [units.read_unit(node.unit) if isinstance(node, Quantity) else None for node in (reference, answer)]
-    if _RADIANS in read and any(_has(value, "degree") for value in values):
-        return _values(*values)
+    if any(_has(value, "degree") for value in values) and any(read):
+        return _values(*values) if _RADIANS in read else False
     if read[0] is None or read[1] is None or read[0] == read[1]:
         return equal(*values)
     if read[0][0] != read[1][0]:

@@ -158,7 +158,8 @@ def _word(word: str, spaced: bool, tokens: list[Token]) -> list[Token]:
         return [Token("text", word, spaced)]
     if word in _WORD_SIGNS and (len(word) > 1 or spaced):
         return [Token("sign", _WORD_SIGNS[word], spaced)]
-    if (before.kind == "number" and units.is_unit_word(word)) or (before.kind == "text" and len(word) > 1):
+    after_value = before.kind == "number" or (before.text in ("}", ")") and spaced)
+    if (after_value and units.is_unit_word(word)) or (before.kind == "text" and len(word) > 1):
         return [Token("text", word, spaced)]
     lower = word.lower()
     if lower in ("and", "or"):

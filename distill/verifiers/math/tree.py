@@ -4,7 +4,7 @@ Nothing in it computes: a tower of powers is four nodes. The lanes (`exact`, `ba
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TypeAlias, TypeGuard
 
 import msgspec
@@ -157,6 +157,15 @@ def walk(node: Node) -> Iterator[Node]:
 def symbols(node: Node) -> frozenset[str]:
     """The names of all symbols."""
     return frozenset(part.name for part in walk(node) if isinstance(part, Symbol))
+
+
+def substituted(node: Node, values: "Mapping[str, Node]") -> Node:
+    """A scalar tree with nodes in place of symbols."""
+    if isinstance(node, Symbol):
+        return values.get(node.name, node)
+    if isinstance(node, Apply):
+        return Apply(node.op, tuple(substituted(arg, values) for arg in node.args))
+    return node
 
 
 def is_integer(node: Node) -> TypeGuard[Number]:

@@ -44,6 +44,7 @@ NOTHING = frozenset(
 EVERYTHING = frozenset(("all real numbers", "all reals", "the set of all real numbers", "any real number", "reals"))
 
 _OPPOSITES = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
+_IS_SO = re.compile(r"\b(?:is|are|was|were|be|equals)(?: (?:a|an|the))? $")
 _FILLERS = frozenset("the a an is are it answer therefore so thus hence of my final".split())
 
 
@@ -58,6 +59,8 @@ def same(reference: str, answer: str) -> bool:
         return True
     if reference in _OPPOSITES and answer.startswith(f"{reference} ") and _OPPOSITES[reference] not in answer.split():
         return True  # "yes, it converges"
+    if _IS_SO.search(answer[: -len(reference)]) and answer.endswith(reference):
+        return True  # "it will be a Tuesday"
     wanted = [word for word in reference.split() if word not in _FILLERS]
     given = [word for word in answer.split() if word not in _FILLERS]
     return bool(wanted) and wanted == given
@@ -97,7 +100,7 @@ def _whole(words: list[str]) -> int | None:
             current += _SMALL[word]
         elif word in _TENS and current % 100 == 0:
             current += _TENS[word]
-        elif word == "hundred" and 0 < current < 10:
+        elif word == "hundred" and 0 < current < 100:
             current *= 100
         elif word == "dozen":
             current = 12 * max(current, 1)

@@ -2,49 +2,17 @@ r"""Is a mathematical answer equal to the reference: from cheap to dear, and by 
 
 The lanes, in order; each decides what it can prove, and leaves the rest to the next:
 
-1. string: the answer as it is written, or a plain number;
-2. exact: read (`reading`), then rationals of any size, lists, tuples, intervals, matrices, part by part (`equality`);
-3. balls: everything else with a value, at several points, with proven error bounds (`balls`);
+1. string: the same text, or two plain integers;
+2. exact: two numbers, as rationals of any size (`exact`);
+3. value: whatever else can be read (`reading`): part by part (`equality`), down to expressions that are evaluated at
+   several points with proven error bounds (`balls`);
 4. symbolic: Math-Verify in a process that can be killed (`symbolic`).
 
 The first three are bounded by the length of the text, so they run anywhere: in any thread, without a deadline.
 """
 
-import re
-from functools import lru_cache
-from typing import NamedTuple
-
-import msgspec
-
 from distill import plugins
-from distill.types import Judgement, Outcome, Problem
-from distill.verifiers import choice
-from distill.verifiers.extraction import MAX_SHOWN, TRUNCATED, after_thought
-from distill.verifiers.math import scalars, symbolic
-from distill.verifiers.math.equality import same
-from distill.verifiers.math.notation import plain
-from distill.verifiers.math.reading import readings
-from distill.verifiers.math.replies import Candidate, Wanted, candidates
-from distill.verifiers.math.tokens import Unreadable
-from distill.verifiers.math.tree import Apply, Based, Group, Listing, Node, Number, Quantity, Ratio, Words
-
-_LETTERS = re.compile(r"\(?[A-J]\)?(?:\s*(?:,|and|&)?\s*[A-J])*|\(?[A-J](?:\)|[.:]|\s)\s*[A-Za-z]{3,}.*", re.DOTALL)
-_MAX_MARKED = 300
-"""Characters of a reference that is an answer; a longer one is a solution. ``\\boxed{1}, \\boxed{2}`` is an answer."""
-_COMMAND = re.compile(r"\\[A-Za-z]{2}")
-_NUMERIC = (Number, Based, Quantity, Ratio)
-
-
-class Reference(NamedTuple):
-    """The reference, once found in its text."""
-
-    text: str
-    written: str
-    """In the one notation."""
-    readings: tuple[Node, ...]
-    """Empty if it cannot be read."""
-    wants: Wanted
-    parts: int
+from distill.types import Judgement, Problem
 
 
 class MathVerifier:
@@ -59,164 +27,11 @@ class MathVerifier:
 
     def __init__(self, *, symbolic: bool = True) -> None:
         plugins.need("flint", "verifier 'math'", "math")
+        from distill.verifiers.math import cascade
+
+        self._judge = cascade.judge
         self._symbolic = symbolic
 
     def __call__(self, problem: Problem, answer: str) -> Judgement:
         """Judge the answer that a reply gives."""
-        if problem.reference is None or not problem.reference.strip():
-            return Judgement(outcome="unverifiable", method="math", reason="no reference")
-        reply = after_thought(answer)
-        if reply is None:
-            return _incorrect("", "structure", TRUNCATED)
-        reference = _reference(problem.reference)
-        if _is_letter(reference.written):
-            return _letter(reference, reply)
-        return self._judge(reference, reply)
-
-    def _judge(self, reference: Reference, reply: str) -> Judgement:
-        found = None
-        for candidate in candidates(reply, wants=reference.wants, parts=reference.parts):
-            found = found or candidate
-            judgement = _by_string(reference, candidate) or _by_value(reference, candidate)
-            if judgement is None:
-                continue  # not readable: the next candidate may be
-            if judgement.outcome == "unverifiable" and self._symbolic and not _are_closed(reference, candidate):
-                return _by_symbols(reference, candidate)
-            return judgement
-        if found is None or not found.text:
-            return _incorrect("", "extraction", "no answer")
-        if self._symbolic and found.anchor in ("box", "tag", "hashes") and _COMMAND.search(found.text):
-            return _by_symbols(reference, found)
-        return _incorrect(found.text, "extraction", "no answer that can be read")
-
-
-@lru_cache(maxsize=4096)
-def _reference(text: str) -> Reference:
-    """What a reference says; it may be a whole solution."""
-    best: Reference | None = None
-    for candidate in (Candidate(text, "whole"), *candidates(text, wants="number")):
-        is_guess = candidate.anchor == "number" and len(text) < _MAX_MARKED  # a number in a formula is not its value
-        if is_guess or (candidate.anchor == "whole" and _is_marked(text) and len(text) > _MAX_MARKED):
-            continue
-        read = _readings(candidate.text)
-        reference = Reference(candidate.text, plain(candidate.text).strip(" ."), read, _wanted(read), _parts(read))
-        best = best or reference
-        if read:
-            return reference
-    return best or Reference(text.strip(), plain(text).strip(" ."), (), wants="other", parts=1)
-
-
-def _is_marked(text: str) -> bool:
-    return "boxed" in text or "####" in text or "<answer>" in text
-
-
-def _readings(text: str) -> tuple[Node, ...]:
-    try:
-        return readings(text)
-    except Unreadable:
-        return ()
-
-
-def _wanted(read: tuple[Node, ...]) -> Wanted:
-    if read and _is_number(read):
-        return "number"
-    return "brackets" if read and isinstance(read[0], Group) and read[0].opening != "{" else "other"
-
-
-def _is_number(read: tuple[Node, ...]) -> bool:
-    value = read[0].value if isinstance(read[0], Quantity) else read[0]
-    is_signed = isinstance(value, Apply) and value.op in ("percent", "degree")
-    return is_signed or isinstance(value, _NUMERIC)
-
-
-def _parts(read: tuple[Node, ...]) -> int:
-    for node in read:
-        if isinstance(node, Listing) or (isinstance(node, Group) and node.opening == "{"):
-            return len(node.items)
-        if isinstance(node, Apply) and node.op in ("pm", "mp"):
-            return 2
-    return 1
-
-
-def _by_string(reference: Reference, candidate: Candidate) -> Judgement | None:
-    """Decides equal texts, and two plain integers."""
-    if candidate.text == reference.text:
-        return _correct(candidate.text, "string")
-    if not candidate.text or (candidate.anchor == "whole" and len(candidate.text) > len(reference.text) + 100):
-        return None
-    written = plain(candidate.text).strip(" .")
-    if written and written == reference.written:
-        return _correct(candidate.text, "string")
-    if written.isdigit() and reference.written.isdigit():
-        is_same = written.lstrip("0") == reference.written.lstrip("0")
-        return _correct(candidate.text, "string") if is_same else _different(candidate.text, "string")
-    return None
-
-
-def _by_value(reference: Reference, candidate: Candidate) -> Judgement | None:
-    """Compares what both mean; None if the candidate cannot be read."""
-    answers = _readings(candidate.text)
-    if not answers:
-        return None
-    if not reference.readings:
-        return Judgement(
-            outcome="unverifiable",
-            extracted=candidate.text[:MAX_SHOWN],
-            method="reading",
-            reason="cannot read the reference",
-        )
-    outcomes = [_same(wanted, given) for wanted in reference.readings for given in answers]
-    method = "exact" if _is_number(reference.readings) and _is_number(answers) else "value"
-    if True in outcomes:
-        return _correct(candidate.text, method)
-    if None in outcomes:
-        return Judgement(
-            outcome="unverifiable", extracted=candidate.text[:MAX_SHOWN], method="value", reason="cannot compare"
-        )
-    is_prose = all(isinstance(node, Words) for node in answers)
-    if is_prose and candidate.anchor not in ("box", "tag"):
-        return None
-    return _different(candidate.text, method)
-
-
-def _are_closed(reference: Reference, candidate: Candidate) -> bool:
-    """Whether both sides are plain numbers, only too large or with dots: the symbolic lane would guess."""
-    read = (*reference.readings, *_readings(candidate.text))
-    return bool(reference.readings) and all(scalars.is_closed(node) for node in read)
-
-
-def _same(wanted: Node, given: Node) -> bool | None:
-    try:
-        return same(wanted, given)
-    except (RecursionError, ArithmeticError):  # too deep, or no value where we looked
-        return None
-
-
-def _by_symbols(reference: Reference, candidate: Candidate) -> Judgement:
-    judgement = symbolic.ask(reference.text, candidate.text)
-    return msgspec.structs.replace(judgement, extracted=candidate.text[:MAX_SHOWN])
-
-
-def _is_letter(written: str) -> bool:
-    return _LETTERS.fullmatch(written) is not None
-
-
-def _letter(reference: Reference, reply: str) -> Judgement:
-    """A reference that is a letter, or several, is one of the options of a choice."""
-    for candidate in candidates(reply, wants="other", parts=reference.parts):
-        if candidate.text == reference.text:
-            return _correct(candidate.text, "string")
-    return choice.choose(reference.text, reply)
-
-
-def _correct(text: str, method: str) -> Judgement:
-    return Judgement(outcome="correct", extracted=text[:MAX_SHOWN], method=method)
-
-
-def _different(text: str, method: str) -> Judgement:
-    return _incorrect(text, method, "differs from the reference")
-
-
-def _incorrect(text: str, method: str, reason: str) -> Judgement:
-    outcome: Outcome = "incorrect"
-    return Judgement(outcome=outcome, extracted=text[:MAX_SHOWN] or None, method=method, reason=reason)
+        return self._judge(problem, answer, symbolic=self._symbolic)

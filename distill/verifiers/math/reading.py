@@ -23,6 +23,8 @@ _DECIMAL_COMMA = re.compile(r"([-+]?\d+),(\d{1,2}|\d{4,})")
 _BASED = re.compile(r"\(?([0-9A-Za-z]+)\)?\s*(?:_\s*\{?\s*(\d{1,2})\s*\}?|\(?\s*base\s+(\w+)\)?|_\s*\{?([a-z]+)\}?)")
 _TIME = re.compile(r"(\d{1,2})(?::(\d{2}))?\s*([ap])\.?\s?m\.?", re.IGNORECASE)
 _REPEATING = re.compile(r"(\d*)\.(\d*)\\overline\s*\{(\d+)\}|(\d*)\.(\d*)\\overline\s*(\d)")
+_MAX_REPEATING = 100
+"""Characters of a repeating decimal that is turned into a fraction."""
 _MATHEMATICAL = frozenset("0123456789\\^=<>{}")
 _CONTINENTAL = re.compile(r"[-+]?\d{1,3}(?:\.\d{3}){2,}|[-+]?\d{1,3}(?:\.\d{3})+,\d+|[-+]?\d{1,3}(?:'\d{3})+(?:\.\d+)?")
 _SPELLINGS = tuple(
@@ -123,18 +125,19 @@ def _forms(written: str) -> list[str]:
 
 def _repeating(found: re.Match[str]) -> str:
     whole, places, period = (found[1], found[2], found[3]) if found[3] else (found[4], found[5], found[6])
+    if len(found[0]) > _MAX_REPEATING:
+        return found[0]
     below = 10 ** len(places) * (10 ** len(period) - 1)
     above = int((whole or "0") + places + period) - int((whole or "0") + places)
-    return rf"\frac{{{above}}}{{{below}}}" if len(period) + len(places) + len(whole) < 100 else found[0]
+    return rf"\frac{{{above}}}{{{below}}}"
 
 
 def _special(written: str) -> Node | None:
     """A number in a base, and a time of day with its half."""
-    if (based := _BASED.fullmatch(written.translate(_MARKS))) and (
-        node := _based(based[1], based[2] or based[3] or based[4])
-    ):
-        return node
-    if time := _TIME.fullmatch(written.translate(_MARKS)):
+    bare = written.translate(_MARKS)
+    if based := _BASED.fullmatch(bare):
+        return _based(based[1], based[2] or based[3] or based[4])
+    if time := _TIME.fullmatch(bare):
         hour = int(time[1]) % 12 + (12 if time[3].lower() == "p" else 0)
         return Ratio((Number(hour), Number(int(time[2] or 0))))
     return None

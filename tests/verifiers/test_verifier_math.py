@@ -114,11 +114,50 @@ def test_the_answer_is_looked_for_where_it_is_marked(reply: str, wants: Wanted, 
 
 
 def test_boxes_that_stand_together_are_one_answer_of_several_parts() -> None:
-    reply = r"so \boxed{3} and \boxed{5}"
-    assert [c.text for c in candidates(reply, wants="number", parts=2)] == ["3 , 5", "5"]
-    assert [c.text for c in candidates(reply, wants="number", parts=1)] == ["5"]
+    joined = r"so \boxed{3} and \boxed{5}"
+    assert [tuple(c) for c in candidates(joined, wants="number")] == [("3 , 5", "box"), ("5", "box")]
+    near = r"so $x = \boxed{3}$, which gives $y = \boxed{5}$"
+    assert [tuple(c) for c in candidates(near, wants="brackets", parts=2)] == [("3 , 5", "boxes"), ("5", "box")]
+    assert [tuple(c) for c in candidates(near, wants="number")] == [("5", "box")]
     retracted = r"\boxed{3} is wrong. Now \boxed{5}"
     assert [c.text for c in candidates(retracted, wants="number", parts=2)] == ["5"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        ("We compute $3x = 12$.\n\nSo the total is **7/2**.", "7/2"),
+        ("He sets out at 7.\nHe arrives at 8:15.", "8:15"),
+        ("The smallest one is **17** (its square is 289).", "17"),
+        ("So the smallest such integer is 17, which is prime.", "17"),
+        ("The solutions are $3$ and $7$.", "3, 7"),
+        ("It can be **1**, **4**, or **9**.", "1, 4, 9"),
+    ],
+)
+def test_a_reply_without_marks_is_read_by_its_last_line(reply: str, answer: str) -> None:
+    assert judge(answer, reply).outcome == "correct"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "The solutions are $3$ and $7$.",
+        "It is more than 7.",
+        r"\boxed{\text{not } 7}",
+        r"\boxed{2 + 5 = 7 \text{ is false}}",
+    ],
+)
+def test_a_value_that_is_not_said_to_be_the_answer_is_not_taken(reply: str) -> None:
+    assert judge("7", reply).outcome == "incorrect"
+
+
+def test_cases_domains_and_moduli_count() -> None:
+    cases = r"\begin{cases} %s & x > 0 \\ %s & x \le 0 \end{cases}"
+    assert same(tree(cases % ("x", "-x")), tree(cases % ("x", "-x"))) is True
+    assert same(tree(cases % ("x", "-x")), tree(cases % ("-x", "x"))) is False
+    assert same(tree(r"x \equiv 2 \pmod 5"), tree(r"x \equiv 7 \pmod 5")) is True
+    assert same(tree(r"x \equiv 2 \pmod 5"), tree(r"x \equiv 2 \pmod 6")) is False
+    assert same(tree(r"\{n \in \mathbb{Z} : n > 3\}"), tree(r"(3, \infty)")) is not True
 
 
 def test_a_number_inside_another_token_is_no_number() -> None:

@@ -139,12 +139,16 @@ class Atoms(Cursor, ABC):
         return tuple(_CLOSING[sign]) if sign in "([" else (_CLOSING[sign],)
 
     def _group(self, opening: str, *closings: str) -> Node:
+        unknown = domain = ""
         bars, self._bars = self._bars, 0
         if opening in (r"\{", "{") and self._is_builder():  # {x | x > 0}
+            unknown = self.next.text
             while not self.accept("|", ":"):
-                self.take()
+                domain = self.take().text + domain[:20]
             opening = "{builder"
         items, joint = self.items(closings)
+        if opening == "{builder" and "mathbb" in domain and "R" not in domain:  # a condition on whole numbers, say
+            items.append(Relation(("in",), (Symbol(unknown), Symbol(domain))))
         if not self.accept(*closings):
             raise Unreadable(f"a bracket {opening!r} that is not closed")
         closing = self._tokens[self._position - 1].text
@@ -165,6 +169,8 @@ class Atoms(Cursor, ABC):
     def _grouped(self, opening: str, items: list[Node], joint: str, closing: str) -> Node:
         if opening == "{builder":
             return items[0] if len(items) == 1 else Listing(tuple(items), "and")
+        if opening == "[" and len(items) > 1 and all(isinstance(item, Relation) for item in items):
+            return Listing(tuple(items), "or")  # a list of solutions
         if len(items) == 1 and opening != r"\{" and not (opening == "{" and isinstance(items[0], Listing)):
             return items[0]
         if opening == "{" and not items:
@@ -301,6 +307,9 @@ class Atoms(Cursor, ABC):
             while not self.accept("}"):
                 self.take()
         is_matrix = name in _MATRICES
+        is_aligned = not is_matrix and name != "cases"
+        if is_aligned:  # the marks of alignment stand inside relations
+            self._tokens = [token for token in self._tokens if token.text != "&"]
         rows: list[tuple[Node, ...]] = [()]
         while not (self.next.kind == "command" and self.next.text == "end"):
             if self.accept("row"):
@@ -310,6 +319,8 @@ class Atoms(Cursor, ABC):
                 rows.append(())
             elif self.accept("&", ",", ";"):
                 continue
+            elif name == "cases" and self.next.kind == "text" and self.next.text.casefold() in ("if", "for", "when"):
+                self.take()
             else:
                 rows[-1] = (*rows[-1], self.relation())
         self.take()
@@ -317,8 +328,12 @@ class Atoms(Cursor, ABC):
         rows = [row for row in rows if row]
         if is_matrix:
             return determinant(rows) if name in ("vmatrix", "Vmatrix") else Matrix(tuple(rows))
+        if name == "cases" and all(len(row) == 2 for row in rows):
+            return Group("cases", tuple(Group("(", row, ")") for row in rows), "cases")
         items = tuple(cell for row in rows for cell in row)
-        return items[0] if len(items) == 1 else Listing(items, "and")
+        if len(items) == 1 or (name != "cases" and not _are_named(items)):
+            return items[-1]  # a derivation: its last line
+        return Listing(items, "and")
 
     def _environment_name(self) -> list[Token]:
         self.expect("{")
@@ -326,3 +341,9 @@ class Atoms(Cursor, ABC):
         while not self.accept("}"):
             name.append(self.take())
         return name
+
+
+def _are_named(items: Sequence[Node]) -> bool:
+    """Whether every item gives another symbol its value."""
+    names = {item.sides[0] for item in items if isinstance(item, Relation) and isinstance(item.sides[0], Symbol)}
+    return len(names) == len(items)

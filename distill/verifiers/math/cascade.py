@@ -13,8 +13,9 @@ from distill.verifiers.extraction import MAX_SHOWN, TRUNCATED, after_thought
 from distill.verifiers.math import scalars
 from distill.verifiers.math.equality import same
 from distill.verifiers.math.notation import plain
+from distill.verifiers.math.prose import Candidate, Wanted
 from distill.verifiers.math.reading import readings
-from distill.verifiers.math.replies import Candidate, Wanted, candidates
+from distill.verifiers.math.replies import candidates
 from distill.verifiers.math.symbolic import ask
 from distill.verifiers.math.tokens import Unreadable
 from distill.verifiers.math.tree import Apply, Based, Group, Listing, Node, Number, Quantity, Ratio, Words
@@ -58,12 +59,14 @@ def _judge(reference: Reference, reply: str, asks_symbols: bool) -> Judgement:
         judgement = _by_string(reference, candidate) or _by_value(reference, candidate)
         if judgement is None:
             continue  # not readable: the next candidate may be
-        if judgement.outcome == "unverifiable" and asks_symbols and not _are_closed(reference, candidate):
+        if candidate.anchor == "boxes" and judgement.outcome != "correct":
+            continue  # perhaps they do not belong together
+        if judgement.outcome == "unverifiable" and asks_symbols and _may_be_solved(reference, candidate):
             return _by_symbols(reference, candidate)
         return judgement
     if found is None or not found.text:
         return _incorrect("", "extraction", "no answer")
-    if asks_symbols and found.anchor in ("box", "tag", "hashes") and _COMMAND.search(found.text):
+    if asks_symbols and found.anchor in ("box", "tag", "hashes") and _COMMAND.search(plain(found.text)):
         return _by_symbols(reference, found)
     return _incorrect(found.text, "extraction", "no answer that can be read")
 
@@ -109,7 +112,7 @@ def _is_number(read: tuple[Node, ...]) -> bool:
 
 def _parts(read: tuple[Node, ...]) -> int:
     for node in read:
-        if isinstance(node, Listing) or (isinstance(node, Group) and node.opening == "{"):
+        if isinstance(node, Listing | Group):
             return len(node.items)
         if isinstance(node, Apply) and node.op in ("pm", "mp"):
             return 2
@@ -157,10 +160,12 @@ def _by_value(reference: Reference, candidate: Candidate) -> Judgement | None:
     return _different(candidate.text, method)
 
 
-def _are_closed(reference: Reference, candidate: Candidate) -> bool:
-    """Whether both sides are plain numbers, only too large or with dots: the symbolic lane would guess."""
+def _may_be_solved(reference: Reference, candidate: Candidate) -> bool:
+    """Whether the symbolic lane may know more: of LaTeX, and not of numbers that are only too large, or have dots."""
+    if not (_COMMAND.search(reference.text) or _COMMAND.search(candidate.text)):
+        return False
     read = (*reference.readings, *_readings(candidate.text))
-    return bool(reference.readings) and all(scalars.is_closed(node) for node in read)
+    return not reference.readings or not all(map(scalars.is_closed, read))
 
 
 def _same(wanted: Node, given: Node) -> bool | None:

@@ -10,7 +10,7 @@ from typing import cast
 
 from distill.verifiers.math import regions, relations, scalars, words
 from distill.verifiers.math.relations import Named
-from distill.verifiers.math.rewriting import is_ratio, one_by_one, reduced, spread, table
+from distill.verifiers.math.rewriting import is_time, one_by_one, spread, table
 from distill.verifiers.math.tree import (
     Apply,
     Based,
@@ -87,12 +87,15 @@ def _is_exchanged(wanted: Named, given: Named) -> bool:
     if isinstance(wanted.name, Apply) and isinstance(given.name, Apply):
         return same(wanted.name, given.name) is not True
     names = [part.name.name for part in (wanted, given) if isinstance(part.name, Symbol)]
-    # f(x) may be called y, but not g(x)
-    return len(names) == 2 and names[0] != names[1] and ("(" in names[0]) == ("(" in names[1])
+    if len(names) < 2 or ("(" in names[0]) != ("(" in names[1]):
+        return False  # f(x) may be called y, but not g(x)
+    if ("_" in names[0]) != ("_" in names[1]):  # x_1 is an x
+        names = [name.partition("_")[0] for name in names]
+    return names[0] != names[1]
 
 
 def _is_equation(part: Named) -> bool:
-    return part.name is not None and relations.has_unknowns(part.value)
+    return part.name is not None and scalars.is_scalar(part.value) and relations.has_unknowns(part.value)
 
 
 # -- sets of numbers --
@@ -170,6 +173,9 @@ def _lists(reference: Node, answer: Node) -> bool | None:
         return _all([same(a, b) for a, b in zip(wanted, given, strict=True)])
     if _is_assignment(wanted) or _is_assignment(given):
         return _assignments(wanted, given)
+    joints = {node.joint for node in (reference, answer) if isinstance(node, Listing)}
+    if joints == {"and", "or"} and all(isinstance(item, Symbol) for item in (*wanted, *given)):
+        return False  # propositions
     if isinstance(answer, Listing) and answer.joint == "or" and not isinstance(reference, Listing | Group):
         return _all([same(reference, item) for item in given])  # one value, written in several ways
     if _is_braced(reference) or _is_braced(answer):
@@ -256,6 +262,8 @@ def _plain(reference: Node, answer: Node) -> bool | None:
 def _groups(reference: Group, answer: Group) -> bool | None:
     if len(reference.items) != len(answer.items):
         return False
+    if "cases" in (reference.opening, answer.opening):
+        return _matched(reference.items, answer.items) if reference.opening == answer.opening else False
     brackets = [(group.opening, group.closing) for group in (reference, answer)]
     is_table = table(reference) is not None
     if len(reference.items) == 2 and brackets[0] != brackets[1] and not is_table:
@@ -266,11 +274,9 @@ def _groups(reference: Group, answer: Group) -> bool | None:
 def _cells(reference: Node, answer: Node) -> bool | None:
     """Matrices, vectors and ratios, cell by cell."""
     if isinstance(reference, Ratio) and isinstance(answer, Ratio):
-        parts = (
-            [reduced(reference).parts, reduced(answer).parts]
-            if is_ratio(reference)
-            else [reference.parts, answer.parts]
-        )
+        parts = [reference.parts, answer.parts]
+        if not is_time(reference):
+            return len(parts[0]) == len(parts[1]) and _proportional(*parts)
     elif isinstance(reference, Ratio) or isinstance(answer, Ratio):
         return _ratio_value(reference, answer)
     elif (tables := (table(reference), table(answer))) and all(tables):
@@ -286,6 +292,15 @@ def _cells(reference: Node, answer: Node) -> bool | None:
     if len(parts[0]) != len(parts[1]):
         return False
     return _all([same(a, b) for a, b in zip(*parts, strict=True)])
+
+
+def _proportional(wanted: Sequence[Node], given: Sequence[Node]) -> bool | None:
+    return _all(
+        [
+            scalars.equal(Apply("*", (a, given[0])), Apply("*", (b, wanted[0])))
+            for a, b in zip(wanted, given, strict=True)
+        ]
+    )
 
 
 def _ratio_value(reference: Node, answer: Node) -> bool | None:

@@ -114,13 +114,16 @@ _DROPPED = re.compile(
     r"|newline|hfill|par|bf|rm|it|sf)(?![A-Za-z])\.?|(?<!\\)\\[()\[\]$]|__|[$`]"
 )
 _SPACES = re.compile(
-    r"(?<!\\)\\(?:quad|qquad|enspace|thinspace|,|;|:|>| |~)|~|\\(?=\n)|\\hspace\*?\{[^{}]*\}|\\[hv]?phantom\{[^{}]*\}"
+    r"(?<!\\)\\(?:quad|qquad|enspace|thinspace|,|;|:|>| |~|(?=\n))|~"
+    r"|\\hspace\*?\{[^{}]*\}|\\[hv]?phantom\{[^{}]*\}"
 )
 _POWER = re.compile(r"(?<=[A-Za-z0-9)\]])\*\*(?=[-+A-Za-z0-9(])")  # any other ** is bold type
 _SHRINK = re.compile(r"\\!\s*|\{,\}\s?")
 _FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
+_MARKED = re.compile(r"\\(bar|overline|hat|tilde|dot)(?![A-Za-z])\s*\{?\s*([A-Za-z])\s*\}?(?![A-Za-z}])")
+_ANGLE = re.compile(r"\\(?:measured)?angle\s*\{?([A-Z]{3})\}?(?![A-Za-z])")
 _ACCENT = re.compile(
-    r"\\(?:vec|hat|bar|tilde|overrightarrow|mathbf|boldsymbol|bm|mathit|mathcal|mathscr)(?![A-Za-z])\s*(?=[{\\A-Za-z])"
+    r"\\(?:vec|overrightarrow|mathbf|boldsymbol|bm|mathit|mathcal|mathscr)(?![A-Za-z])\s*(?=[{\\A-Za-z])"
 )
 _TEXT = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|normal|up)?|mbox|hbox|mathrm|mathsf|mathtt|operatorname\*?|emph|unit|textnormal)"
@@ -184,11 +187,16 @@ def _undecorated(text: str) -> str:
         text = _DOUBLED.sub(r"\\", text)
     text = _BOX.sub("", text)
     text = _FRACTION.sub(r"\\frac", _DROPPED.sub(" ", _SPACES.sub(" ", text)))
-    text = _ACCENT.sub("", text)
+    text = _ACCENT.sub("", _ANGLE.sub(_angle, _MARKED.sub(r"\2_{\1}", text)))
     return _TEXT.sub(_text, text) if "{" in text else text
 
 
 _AFTER_VALUE = frozenset("0123456789})")
+
+
+def _angle(found: re.Match[str]) -> str:
+    """An angle by its three points is a name, from either end."""
+    return f" q_{{{min(found[1], found[1][::-1])}}} "
 
 
 def _text(found: re.Match[str]) -> str:

@@ -28,6 +28,9 @@ from distill.verifiers.math.tree import (
 _RELATIONS = frozenset(("=", "<", ">", "<=", ">=", "!=", "~", "==", "in", "to", "iff"))
 _SEPARATORS = frozenset((",", ";", "and", "or"))
 _STARTS = frozenset(("(", "[", "{", r"\{", "langle", "lfloor", "lceil"))
+_TELLING = frozenset(
+    "not no never less more greater fewer than least most over under above below except undefined false wrong".split()
+)
 _ATOMS = frozenset(("number", "symbol", "constant", "function", "command"))
 
 
@@ -81,11 +84,15 @@ class Parser(Atoms):
         while sign := self.accept(*_RELATIONS):
             signs.append(sign.text)
             sides.append(self._ratio())
+            last = sides[-1]
+            if sign.text == "==" and isinstance(last, Apply) and last.op == "mod":
+                sides[-1] = Apply("class", last.args)
         return Relation(tuple(signs), tuple(sides)) if signs else sides[0]
 
     def _skip_label(self) -> None:
         """Pass over text before a value, as in ``Area: 5`` and ``about 5``."""
         while self.next.kind == "text":
+            _refuse_telling(self.next.text)
             following = self._tokens[self._position + 1]
             if following.kind == "sign" and following.text == ":":
                 self._position += 2
@@ -140,6 +147,8 @@ class Parser(Atoms):
                 factors.append(Apply("inv", (factor,)) if sign.text == "/" else factor)
             elif self.accept("mod"):
                 factors = [Apply("mod", (product(factors), self.power()))]
+            elif self.accept("pmod"):
+                factors = [Apply("class", (product(factors), self.power()))]
             elif self.accept("over"):
                 factors = [Apply("/", (product(factors), self.product()))]
             elif self.accept("choose"):
@@ -199,6 +208,7 @@ class Parser(Atoms):
         words: list[str] = []
         while True:
             if self.next.kind == "text":
+                _refuse_telling(self.next.text)
                 words.append(self.take().text)
             elif self.next.text == "^" and words:
                 self.take()
@@ -251,3 +261,8 @@ class Parser(Atoms):
                 node = Symbol(node.name + "'") if isinstance(node, Symbol) else node
             else:
                 return node
+
+
+def _refuse_telling(text: str) -> None:
+    if not _TELLING.isdisjoint(text.casefold().split()):
+        raise Unreadable("text that changes what the value says")

@@ -37,6 +37,8 @@ _SPELLINGS = tuple(
         (r"%(pi|e|i)\b", r" \1 "),
         (r"^(\d+)(?:st|nd|rd|th)$", r"\1"),
         (r":=", "="),
+        (r"\+\s*c$", "+C"),  # the constant of integration
+        (rf"\(\s*{TEXT_OPEN}?\s*mod\s*{TEXT_CLOSE}?\s*(\w+)\s*\)", r"\\pmod{\1}"),
         (r"^(?:=|\\approx|\\Rightarrow)\s*", ""),
         (r"^\]([^\[\]]+)\[$", r"(\1)"),  # ]0, 1[ is open at both ends
         (r"^\]([^\[\]]+)\]$", r"(\1]"),
@@ -49,7 +51,9 @@ _SPELLINGS = tuple(
         (r"\^\s*\{?\s*\\circ\s*\}?\s*(?:\\mathrm)?\{?F\b\}?", f"{TEXT_OPEN}fahrenheit{TEXT_CLOSE}"),
     )
 )
-_WITH_UNIT = re.compile(r"([-+]?[\d.]+)\s+([A-Za-z]{1,4}(?:\^?\d)?(?:/[A-Za-z]{1,4}(?:\^?\d)?)?)")
+_WITH_UNIT = re.compile(
+    r"([-+]?[\d.,]+)(?:\s+([A-Za-z]{1,4}(?:\^?\d)?(?:/[A-Za-z]{1,4}(?:\^?\d)?)?)|([A-Za-z]{1,4}\^?\{?\d\}?))"
+)
 _OPTION = re.compile(r"\([A-J]\)\s*(.+)")  # the letter of an option before its value
 _PROSE = re.compile(r"[A-Za-z][A-Za-z\s.,'!?-]*")
 _ASIDE = re.compile(rf"{TEXT_OPEN}[^{TEXT_CLOSE}]*{TEXT_CLOSE}|\\(?:begin|end)\s*\{{[a-zA-Z*]*\}}(?:\{{[lcr|]*\}})?")
@@ -88,14 +92,23 @@ def _readings(written: str) -> list[Node]:
                 found.append(parse(form))
             except Unreadable as error:
                 failure = failure or error
-    if (counted := _WITH_UNIT.fullmatch(written)) and read_unit(counted[2]) and (number := _number(counted[1])):
-        found.append(Quantity(number, counted[2]))  # 5 m, which may be a product, too
+    if quantity := _quantity(written):  # 5 m, which may be a product, too
+        found.append(quantity)
     bare = written.translate(_MARKS).strip(" !")
     if (_PROSE.fullmatch(bare) and len(bare) > 1) or (not found and _is_text(written)):
         found.append(Words(bare.casefold()))
     if not found:
         raise failure or Unreadable("nothing")
     return found
+
+
+def _quantity(written: str) -> Node | None:
+    counted = _WITH_UNIT.fullmatch(written)
+    unit = counted and (counted[2] or counted[3])
+    if counted is None or unit is None or read_unit(unit) is None:
+        return None
+    number = _number(_THOUSANDS.sub(lambda found: found[1] + found[2].replace(",", ""), counted[1]))
+    return None if number is None else Quantity(number, unit)
 
 
 def _number(written: str) -> Node | None:

@@ -132,7 +132,7 @@ def _same_interval(a: Interval, b: Interval) -> bool:
 
 def _region(node: Node) -> Region:
     match node:
-        case Relation(signs=("in",), sides=(Symbol(), inside)):
+        case Relation(signs=("in",), sides=(Symbol(), Group() | Apply() as inside)):
             return _region(inside)
         case Relation():
             return _of_relation(node)

@@ -13,6 +13,7 @@ from distill.verifiers.math.tree import (
     Apply,
     Constant,
     Group,
+    Matrix,
     Node,
     Number,
     Ratio,
@@ -50,6 +51,8 @@ def named(node: Node) -> Named | None:
         return Named(first, node.sides[1] if node.signs[0] == "~" else last)
     if isinstance(last, Symbol) and len(node.sides) == 2:
         return Named(last, first)
+    if isinstance(last, Matrix):
+        return Named(Words("matrix"), last)  # A^2 = ...
     return None
 
 

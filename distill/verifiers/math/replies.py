@@ -1,24 +1,21 @@
 r"""Where in a reply its answer stands.
 
 In this order: what the last box holds, the last ``<answer>``, what follows the last ``####``, what follows the last
-"the answer is" in one of several languages; without any of these the whole reply if it is short, its last formula, and
-its last number if a number is wanted. A thought that is not closed holds no answer. Linear scans only.
+"the answer is" in one of several languages; without any of these what it concludes (`prose`). Linear scans only.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Literal, NamedTuple
 
 from distill.verifiers.extraction import boxed_at
 from distill.verifiers.math.notation import unbold
-from distill.verifiers.math.units import is_unit_word
+from distill.verifiers.math.prose import SPAN, Candidate, Wanted, conclusions, inside, numbers, sentence
 
 MAX_SEARCHED = 200_000
 """Characters at the end of a reply that are searched."""
-_MAX_SEARCHED_FOR_FORMULAS = 10_000
-_MAX_WHOLE = 300
+_MAX_SAID = 10_000
 _MAX_GAP = 80
 """Characters between two boxes of one answer."""
 
@@ -28,40 +25,18 @@ _TAG = re.compile(r"<answer>", re.IGNORECASE)
 _END_TAG = re.compile(r"</answer>", re.IGNORECASE)
 _HASHES = re.compile(r"####[ \t]*")
 _SPECIAL = re.compile(r"<\|[^|<>\n]{1,40}\|>|</s>|<eos>")
-_IS = r"(?:ist|is|are|was|equals|would be|should be|must be|est|es|sono|é|è|是|为|為|は|은|는|हैं|है)"
+_IS = r"(?:ist|is|are|was|equals|should be|must be|est|es|sono|é|è|是|为|為|は|은|는|हैं|है)"
 _WORDS_FOR_ANSWER = (
     r"\b(?:réponse|respuesta|antwort|resposta|risposta|ответ|відповідь|odpowiedź|svar|vastaus|cevap|válasz|răspuns"
     r"|jawaban|jibu|đáp án)\b|答案|答え|解答|정답|답은|उत्तर|উত্তর|الجواب|الإجابة|คำตอบ"
 )
 _ANSWER = re.compile(
-    rf"(?:\banswers?\b[^.:=\n]{{0,60}}?(?:\b{_IS}\b|[:=])|\bresult\s*(?:is\b|[:=])|(?:{_WORDS_FOR_ANSWER})[\s*_]*{_IS}?)"
-    r"[\s*_]*[:：=]?[\s*_]*",
-    re.IGNORECASE,
+    rf"(?:^[ \t#*_]*(?:final\s+)?answers?[ \t*_:]*\n|\banswers?\b[^.:=\n]{{0,60}}?(?:\b{_IS}\b|[:=])"
+    rf"|\bresult\s*(?:is\b|[:=])|(?:{_WORDS_FOR_ANSWER})[\s*_]*{_IS}?)[\s*_]*[:：=]?[\s*_]*",
+    re.IGNORECASE | re.MULTILINE,
 )
-_WEAK = re.compile(r"\b(?:we|I|you|to) (?:get|obtain|find|have found)\s*:?\s*", re.IGNORECASE)
-_SPAN = re.compile(r"\$\$(.{1,2000}?)\$\$|\$([^$]{1,2000})\$|\\\((.{1,2000}?)\\\)|\\\[(.{1,2000}?)\\\]", re.DOTALL)
-_STOP = re.compile(r"\.(?:\s|$)|[。！!?？]|\n|;\s| because\b| since\b| I hope\b|, (?:which|where|so|because|since)\b")
-_NUMBER = re.compile(
-    r"(?<![A-Za-z0-9_.,^\\{\['])(?<!\bor )(?:negative |minus |[-+−])?"
-    r"(?:\\?d?frac\{\d+\}\{\d+\}|[$€£]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?(?:\s?/\s?\d+)?|\.\d+|[½⅓⅔¼¾])\s?\\?%?"
-    r"(?![\d^_(\\+*=]|[A-Za-z]+[\d(^])"
-)
+_JOINT = re.compile(r"[}$\s,;]*\b(?:and|or)\b[$\s,;]*", re.IGNORECASE)
 _DIGIT = re.compile(r"(?![0-9])\d")
-_BRACKETS = re.compile(r"[(\[][^()\[\]]{1,200}[)\]]")
-_JOINT = re.compile(r"[\s,;]*(?:and|or|und|et|y)?\s*", re.IGNORECASE)
-_PROSE_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}|[^\x00-\x7f]")
-_LETTERS = re.compile(r"[A-Za-z]+")
-
-
-Wanted = Literal["number", "brackets", "other"]
-
-
-class Candidate(NamedTuple):
-    """A text that may be the answer, and how it was found."""
-
-    text: str
-    anchor: str
-    """box, tag, hashes, said, whole, formula or number."""
 
 
 def candidates(reply: str, *, wants: Wanted, parts: int = 1) -> Iterator[Candidate]:
@@ -72,33 +47,15 @@ def candidates(reply: str, *, wants: Wanted, parts: int = 1) -> Iterator[Candida
         wants: What the reference is: a number in prose may answer a number, brackets in prose a tuple or an interval.
         parts: Parts of the reference; several boxes close together may be an answer of several parts.
     """
-    reply = unbold(_SPECIAL.sub(" ", reply[-MAX_SEARCHED:])).strip()
+    reply = _SPECIAL.sub(" ", reply[-MAX_SEARCHED:]).strip()
     if not reply.isascii():
         reply = _DIGIT.sub(lambda found: str(unicodedata.decimal(found[0])), reply)
     anchored = False
-    for candidate in _anchored(reply, parts, wants):
+    for candidate in _anchored(unbold(reply), parts, wants):
         anchored = True
         yield candidate
-    if anchored:
-        return
-    if len(reply) <= _MAX_WHOLE:
-        yield Candidate(reply, "whole")
-    weak = _last(_WEAK, reply)
-    if weak is not None and wants == "number" and len(reply) <= _MAX_WHOLE:  # a long reply ends with its conclusion
-        yield from _numbers(_sentence(reply[weak:]), "number", first=True)
-    end = reply[-_MAX_SEARCHED_FOR_FORMULAS:]
-    spans = list(_SPAN.finditer(end))
-    if len(spans) >= parts > 1 and all(_JOINT.fullmatch(gap) for gap in _gaps(end, spans[-parts:])):
-        yield Candidate(" , ".join(map(_inside, spans[-parts:])), "formula")
-    if spans:
-        yield Candidate(_inside(spans[-1]), "formula")
-    last_line = reply.rpartition("\n")[2].strip()
-    if len(last_line) <= _MAX_WHOLE and last_line != reply:
-        yield Candidate(last_line, "whole")
-    if wants == "number" and not _is_formula(reply):
-        yield from _numbers(reply, "number", first=False)
-    elif wants == "brackets":
-        yield from (Candidate(found[-1][0], "formula") for found in [list(_BRACKETS.finditer(reply))] if found)
+    if not anchored:
+        yield from conclusions(reply, wants)
 
 
 def _anchored(reply: str, parts: int, wants: Wanted) -> Iterator[Candidate]:
@@ -137,9 +94,13 @@ def _boxes(reply: str) -> list[re.Match[str]]:
 
 def _boxed(reply: str, boxes: list[re.Match[str]], parts: int) -> Iterator[Candidate]:
     last = next((inside for box in reversed(boxes) if (inside := _box(reply, box))), "")
-    together = _together(reply, boxes, parts)
+    joint = ""
+    if len(boxes) > 1:
+        gap = reply[boxes[-2].end() + len(_box(reply, boxes[-2])) : boxes[-1].start()]
+        joint = "or" if _JOINT.fullmatch(gap) and _box(reply, boxes[-2]) and _box(reply, boxes[-1]) else ""
+    together = _together(reply, boxes, max(parts, 2 if joint else 1))
     if len(together) > 1:
-        yield Candidate(" , ".join(together), "box")
+        yield Candidate(" , ".join(together), "box" if joint else "boxes")
     yield Candidate(last, "box")
 
 
@@ -164,16 +125,16 @@ def _box(reply: str, box: re.Match[str]) -> str:
 def _said(text: str, anchor: str, wants: Wanted) -> Iterator[Candidate]:
     """What is said to be the answer: its first sentence, all of it, a formula in it, its first number."""
     text = text.strip()
-    sentence = _sentence(text)
-    if sentence:
-        yield Candidate(sentence, anchor)
-    if sentence != text:
+    start = sentence(text)
+    if start:
+        yield Candidate(start, anchor)
+    if start != text:
         yield Candidate(text, anchor)
-    spans = list(_SPAN.finditer(text[:_MAX_SEARCHED_FOR_FORMULAS]))
+    spans = list(SPAN.finditer(text[:_MAX_SAID]))
     if spans:
-        yield Candidate(_inside(spans[-1]), anchor)
+        yield Candidate(inside(spans[-1]), anchor)
     if wants == "number":
-        yield from _numbers(sentence or text, anchor, first=True)
+        yield from numbers(start or text, anchor, first=True)
 
 
 def _first_line(text: str) -> str:
@@ -181,43 +142,11 @@ def _first_line(text: str) -> str:
     text = text.strip()
     display = re.match(r"(?:\$\$|\\\[)", text)
     if display:
-        span = _SPAN.match(text)
+        span = SPAN.match(text)
         if span:
             return span[0]
     inline = re.match(r"(?:\$[^$]*\$|\\\([^()]*?\\\))", text)
     return text[: max(inline.end() if inline else 0, len(text.partition("\n")[0]))]
-
-
-def _sentence(text: str) -> str:
-    end = _STOP.search(text)
-    return text[: end.start()].strip() if end else text.strip()
-
-
-def _numbers(text: str, anchor: str, *, first: bool) -> Iterator[Candidate]:
-    text = text[:20_000] if first else text[-20_000:]
-    found = [number[0] for number in _NUMBER.finditer(text) if _stands_alone(text, number.end())]
-    if found:
-        number = (found[0] if first else found[-1]).strip()
-        yield Candidate(number.rstrip(","), anchor)
-
-
-def _is_formula(reply: str) -> bool:
-    """Whether a reply is one formula: a number in it is not its value."""
-    return "\\" in reply and len(reply) <= _MAX_WHOLE and _PROSE_WORD.search(reply) is None
-
-
-def _stands_alone(text: str, end: int) -> bool:
-    """Whether the letters right after a number, if any, are its unit: 17x is another number."""
-    letters = None if text[end - 1].isspace() else _LETTERS.match(text, end)
-    return letters is None or letters[0] in "msghlL" or is_unit_word(letters[0])
-
-
-def _gaps(text: str, spans: list[re.Match[str]]) -> Iterator[str]:
-    return (text[one.end() : other.start()] for one, other in pairwise(spans))
-
-
-def _inside(span: re.Match[str]) -> str:
-    return next(group for group in span.groups() if group is not None)
 
 
 def _last(pattern: re.Pattern[str], text: str) -> int | None:

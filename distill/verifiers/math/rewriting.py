@@ -60,13 +60,11 @@ def table(node: Node) -> Matrix | None:
     return node if isinstance(node, Matrix) else None
 
 
-def reduced(node: Ratio) -> Ratio:
-    """A ratio of whole numbers in lowest terms; any other as it is."""
-    numbers = [part.numerator for part in node.parts if isinstance(part, Number) and part.denominator == 1]
-    divisor = gcd(*numbers) if len(numbers) == len(node.parts) else 0
-    return Ratio(tuple(Number(number // divisor) for number in numbers)) if divisor > 1 else node
-
-
-def is_ratio(node: Ratio) -> bool:
-    """Whether it is a ratio in lowest terms, rather than a time of day."""
-    return reduced(node) == node
+def is_time(node: Ratio) -> bool:
+    """Whether it is a time of day rather than a ratio: hours and two digits of minutes, not in lowest terms."""
+    match node:
+        case Ratio(parts=(Number(numerator=hours, denominator=1), Number(numerator=minutes, denominator=1))):
+            is_written_so = minutes == 0 or (10 <= minutes < 60 and gcd(hours, minutes) > 1)
+            return 0 <= hours <= 24 and is_written_so
+        case _:
+            return False

@@ -28,6 +28,8 @@ def equal(reference: Node, answer: Node) -> bool | None:
         return True
     if isinstance(reference, Quantity) or isinstance(answer, Quantity):
         return _quantities(reference, answer)
+    if _has(reference, "class") or _has(answer, "class"):
+        return _classes(reference, answer)
     for sign in ("percent", "degree"):
         if _has(reference, sign) or _has(answer, sign):
             return _signed(reference, answer, sign)
@@ -147,6 +149,19 @@ def _signed(reference: Node, answer: Node, sign: str) -> bool | None:
         return _values(*bare)
     outcomes = [_values(reference, answer), _values(*bare)]
     return True if True in outcomes else outcomes[0]
+
+
+def _classes(reference: Node, answer: Node) -> bool | None:
+    """Residue classes: the same modulus, and a difference that it divides. Without a modulus, the same number."""
+    sides = (reference, answer)
+    classes = [node.args for node in sides if isinstance(node, Apply) and node.op == "class"]
+    if len(classes) < 2:
+        return same_value(*(node.args[0] if isinstance(node, Apply) and node.op == "class" else node for node in sides))
+    (a, m), (b, n) = classes
+    if same_value(m, n) is not True:
+        return False
+    difference = _rational(Apply("/", (Apply("+", (a, Apply("neg", (b,)))), m)))
+    return same_value(a, b) if difference is None else difference.q == 1
 
 
 def _quantities(reference: Node, answer: Node) -> bool | None:

@@ -65,7 +65,8 @@ _SIGNS = {
     "and": "wedge",
     "to": "to rightarrow Rightarrow implies",
     "iff": "iff Leftrightarrow",
-    "mod": "bmod mod pmod",
+    "mod": "bmod mod",
+    "pmod": "pmod",
     "'": "prime",
     "_": "_",
     "&": "&",
@@ -97,7 +98,9 @@ _GREEK = frozenset(
     ).split()
 )
 _VARIANTS = {"varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi"}
-_IGNORED = frozenset(("angle", "triangle", "therefore", "because", "measuredangle", "hline", "noindent", "dagger"))
+_IGNORED = frozenset(
+    "angle triangle therefore because measuredangle hline noindent dagger checkmark blacksquare qed".split()
+)
 _WORD_SIGNS = {"and": "and", "or": "or", "union": "cup", "U": "cup", "in": "in", "mod": "mod", "choose": "choose"}
 _MAX_NAME = 9
 _JOINTS = {"and": "and", "or": "or", "": "", ",": ",", "and,": "and", ", and": "and", ", or": "or", "or,": "or"}
@@ -156,6 +159,8 @@ def _word(word: str, spaced: bool, tokens: list[Token]) -> list[Token]:
     before = tokens[-1] if tokens else END
     if before.text == "/" and len(tokens) > 1 and tokens[-2].kind == "text":  # km/h
         return [Token("text", word, spaced)]
+    if before.kind == "text" and word in ("in", "mod", "union"):  # seats in the hall
+        return [Token("text", word, spaced)]
     if word in _WORD_SIGNS and (len(word) > 1 or spaced):
         return [Token("sign", _WORD_SIGNS[word], spaced)]
     after_value = before.kind == "number" or (before.text in ("}", ")") and spaced)
@@ -165,8 +170,7 @@ def _word(word: str, spaced: bool, tokens: list[Token]) -> list[Token]:
     if lower in ("and", "or"):
         return [Token("sign", lower, spaced)]
     pieces = _pieces(word)
-    letters = sum(token.kind == "symbol" and len(token.text) == 1 for token in pieces)
-    if letters > 3 and len(word) > 3:
+    if len(pieces) > 3 and all(len(token.text) == 1 for token in pieces):
         return [Token("text", word, spaced)]
     return [pieces[0]._replace(spaced=spaced), *pieces[1:]]
 

@@ -19,6 +19,10 @@ def intervals(count: int) -> str:
     return r" \cup ".join(rf"({3 * i}, {3 * i + 1})" for i in range(count))
 
 
+def root_intervals(start: int, stop: int) -> str:
+    return r" \cup ".join(rf"(\sqrt{{{2 * i}}}, \sqrt{{{2 * i + 1}}})" for i in range(start, stop))
+
+
 def roots_matrix(size: int, corner: str = "0") -> str:
     rows = [[rf"\sqrt{{{i * size + j + 2}}}" for j in range(size)] for i in range(size)]
     rows[-1][-1] = corner
@@ -69,9 +73,9 @@ DEAR = {
     "arrows": r"10 \uparrow\uparrow\uparrow 10",
     "big base": "Z" * 20_000 + "_{36}",
     "repeating decimal": r"0.\overline{" + "142857" * 10_000 + "}",
-    "percent signs": "7" + r"\%" * 5000,
-    "fibonacci of words": "hundred thousand million billion " * 2000,
-    "absolute values": "|" * 2000 + "7" + "|" * 2000,
+    "percent signs": "5" + r"\%" * 5000,
+    "words for large numbers": "hundred thousand million billion " * 2000,
+    "absolute values": "|" * 2000 + "5" + "|" * 2000,
 }
 
 # A reference, and an answer beside it: whether they are equal, and None where nobody can be asked to know.
@@ -86,12 +90,23 @@ TWINS: dict[str, tuple[str, str, bool | None]] = {
     "digits": ("7" * MANY, "7" * MANY, True),
     "digits but for the last": ("7" * MANY, "7" * (MANY - 1) + "8", False),
     "digits of another base": ("1" * 50_000 + "_7", "1" * 49_999 + "2_7", False),
+    "fewer digits of another base": ("1" * 9000 + "_7", "1" * 8999 + "2_7", False),
     "zeros after the point": ("0." + "0" * 400_000 + "1", "0." + "0" * 400_000 + "2", False),
     "set": (braced("{}", 0, 2000), braced("{}", 1999, -1, -1), True),
     "set but for one": (braced("{}", 0, 2000), braced("{}", 1, 2001), False),
     "set of roots": (braced(r"\sqrt{{{}}}", 2, 400), braced(r"\sqrt{{{}}}", 399, 0, -1), False),
+    "set of sines": (braced(r"\sin({}x)", 2, 300), braced(r"\sin({}x)", 3, 301), False),
+    "set of powers": (braced("x^{{{}}}", 2, 300), braced("x^{{{}}}", 3, 301), False),
+    "set of sets": (braced(r"\{{{0},{0}+1\}}", 0, 300), braced(r"\{{{0},{0}+1\}}", 1, 301), False),
+    "excluded values": (joined(r"x \ne {}", 0, 300), joined(r"x \ne {}", 1, 301), False),
+    "fraction of long numbers": (
+        rf"\frac{{{'7' * 6000}}}{{{'3' * 6000}1}}",
+        rf"\frac{{{'7' * 6000}}}{{{'3' * 6000}2}}",
+        False,
+    ),
     "list of polynomials": (joined("(x+{})^2", 0, 300), ", ".join(f"x^2+{2 * i}x+{i * i}" for i in range(300)), None),
     "union": (intervals(300), intervals(300) + r"\cup (2000, 2001)", False),
+    "union up to roots": (root_intervals(0, 300), root_intervals(1, 301), False),
     "matrix": (roots_matrix(60), roots_matrix(60, "1"), False),
     "determinants": (r"\det" + roots_matrix(9), r"\det" + roots_matrix(9, "1"), None),
     "chain": (joined("{}", 0, 3000, "<"), joined("{}", 0, 3001, "<"), None),
@@ -101,7 +116,7 @@ TWINS: dict[str, tuple[str, str, bool | None]] = {
 }
 
 
-# What a scanner may stumble over, many times, as an answer to 7. None holds a 7 of its own.
+# What a scanner may stumble over, many times, as an answer to 42.
 UNITS = [
     *"()[]{}$|&,;:.=<>!'\"`*_^-+/\\~%#@ \n\t0a", r"\{", r"\}", r"\left(", r"\right)", r"\left\{", r"\langle ",
     r"\sqrt{", r"\sqrt", r"\frac{1}{", r"\frac", r"\frac{", r"\text{", r"\boxed{", r"\boxed{1}", r"\boxed{}",
@@ -142,21 +157,24 @@ PAYLOADS = [
 def hostile_pairs(marker: str) -> dict[str, tuple[str, str, bool | None]]:
     """Every hostile input by its name: reference, response, and whether they are equal."""
     found: dict[str, tuple[str, str, bool | None]] = {}
+    for name, (reference, response, is_right) in TWINS.items():
+        found[name] = (reference, rf"\boxed{{{response}}}", is_right)
+        is_found = reference == response  # what is long and bare need not be taken for an answer
+        found[f"{name}, bare"] = (reference, response, is_right if is_found or not is_right else None)
     for name, text in DEAR.items():
         found[name] = ("7", text, False)
         found[f"{name}, boxed"] = ("7", rf"\boxed{{{text}}}", False)
-        found[f"{name}, as the reference"] = (text, "7", None)
-    found |= TWINS
+        found[f"{name}, as the reference"] = (text, "7", False)
     for unit in UNITS:
         flood = unit * (MANY // len(unit))
-        found[f"many {unit!r}"] = ("42", flood, None)
-        found[f"some {unit!r}"] = ("42", unit * (3000 // len(unit)), None)
-        found[f"some boxed {unit!r}"] = ("42", rf"\boxed{{{unit * (1500 // len(unit))}}}", None)
-        found[f"many {unit!r} before an end"] = ("42", flood + "!x", None)
+        found[f"many {unit!r}"] = ("42", flood, False)
+        found[f"many {unit!r} before an end"] = ("42", flood + "!x", False)
+        found[f"some {unit!r}"] = ("42", unit * (3000 // len(unit)), False)
+        found[f"some boxed {unit!r}"] = ("42", rf"\boxed{{{unit * (16_000 // len(unit))}}}", False)
     for opening, closing in BRACKETS:
         for depth in (50, 400, 5000):
-            found[f"{depth} deep {opening}"] = ("7", opening * depth + "5" + closing * depth, None)
+            found[f"{depth} deep {opening}"] = ("7", opening * depth + "5" + closing * depth, False)
     for number, payload in enumerate(PAYLOADS):
         found[f"payload {number}"] = ("7", payload.format(marker=marker), False)
-        found[f"payload {number}, as the reference"] = (payload.format(marker=marker), "7", None)
+        found[f"payload {number}, as the reference"] = (payload.format(marker=marker), "7", False)
     return found

@@ -69,7 +69,8 @@ def test_the_symbolic_lane_is_not_asked_about_numbers_it_would_round() -> None:
     [
         ("", "no answer"),
         ("  \n", "no answer"),
-        ("I cannot tell what this is", "no answer that can be read"),
+        ("I cannot tell what this is", "no answer"),
+        ("It is what it is", "no answer that can be read"),
         (r"<think>So it is \boxed{17}", "truncated"),
     ],
 )

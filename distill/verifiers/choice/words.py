@@ -33,14 +33,15 @@ CUE = re.compile(
 
 HINT = re.compile(
     rf"(?:\b(?:it'?s|it is|must be|that'?s|choose|chose|pick|select|take|go(?:ing)? with|say|therefore|thus|hence|so"
+    rf"|leav(?:es|ing)(?: us)?(?: with)?(?: only)?|left with(?: only)?|only|(?:that|which) is (?:true|correct|right) is"
     rf"|(?:correct|right|best|true) [a-z]{{1,20}} (?:is|would be))\b|因此|所以)[:,]?{DECORATION}",
     re.IGNORECASE,
 )
 """What may say so: it counts only where nothing says so clearly."""
 
 PREDICATE = (
-    r"\s(?:is|must be|est|es|ist)\s(?:therefore\s|thus\s|clearly\s|the\s|la\s|le\s|die\s)*+"
-    r"(?:only\s|most\s|best\s)?(?:correct|right|best|answer|bonne|correcte|correcta|richtig)"
+    r"\s(?:remains\b|is left\b|(?:is|must be|est|es|ist)\s(?:therefore\s|thus\s|clearly\s|the\s|la\s|le\s|die\s)*+"
+    r"(?:only\s|most\s|best\s)?(?:correct|right|best|answer|bonne|correcte|correcta|richtig|option\sthat|one\sthat))"
 )
 """What makes the letter before it the answer."""
 NOT_ASSERTED = r"\b(?:nor|neither|or|and|if|whether|unless|not|than|that|either)\s"

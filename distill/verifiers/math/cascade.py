@@ -47,6 +47,8 @@ def judge(problem: Problem, answer: str, *, symbolic: bool = True) -> Judgement:
     if reply is None:
         return _incorrect("", "structure", TRUNCATED)
     reference = _reference(problem.reference)
+    if reply.strip() == problem.reference.strip():  # of any length
+        return _correct(reference.text, "string")
     if _is_letter(reference.written):
         return _letter(reference, reply)
     return _judge(reference, reply, symbolic)
@@ -142,7 +144,7 @@ def _by_value(reference: Reference, candidate: Candidate) -> Judgement | None:
     if not reference.readings:
         return Judgement(
             outcome="unverifiable",
-            extracted=candidate.text[:MAX_SHOWN],
+            extracted=_shown(candidate.text),
             method="reading",
             reason="cannot read the reference",
         )
@@ -152,7 +154,7 @@ def _by_value(reference: Reference, candidate: Candidate) -> Judgement | None:
         return _correct(candidate.text, method)
     if None in outcomes:
         return Judgement(
-            outcome="unverifiable", extracted=candidate.text[:MAX_SHOWN], method="value", reason="cannot compare"
+            outcome="unverifiable", extracted=_shown(candidate.text), method="value", reason="cannot compare"
         )
     is_prose = all(isinstance(node, Words) for node in answers)
     if is_prose and candidate.anchor not in ("box", "tag"):
@@ -177,7 +179,7 @@ def _same(wanted: Node, given: Node) -> bool | None:
 
 def _by_symbols(reference: Reference, candidate: Candidate) -> Judgement:
     judgement = ask(reference.text, candidate.text)
-    return msgspec.structs.replace(judgement, extracted=candidate.text[:MAX_SHOWN])
+    return msgspec.structs.replace(judgement, extracted=_shown(candidate.text))
 
 
 def _is_letter(written: str) -> bool:
@@ -192,8 +194,13 @@ def _letter(reference: Reference, reply: str) -> Judgement:
     return choice.choose(reference.text, reply)
 
 
+def _shown(text: str) -> str:
+    """The head of a text, as it can be written to a file: half of a pair of surrogates cannot."""
+    return text[:MAX_SHOWN].encode(errors="replace").decode()
+
+
 def _correct(text: str, method: str) -> Judgement:
-    return Judgement(outcome="correct", extracted=text[:MAX_SHOWN], method=method)
+    return Judgement(outcome="correct", extracted=_shown(text), method=method)
 
 
 def _different(text: str, method: str) -> Judgement:
@@ -202,4 +209,4 @@ def _different(text: str, method: str) -> Judgement:
 
 def _incorrect(text: str, method: str, reason: str) -> Judgement:
     outcome: Outcome = "incorrect"
-    return Judgement(outcome=outcome, extracted=text[:MAX_SHOWN] or None, method=method, reason=reason)
+    return Judgement(outcome=outcome, extracted=_shown(text) or None, method=method, reason=reason)

@@ -5,7 +5,6 @@ interval are open or closed; a name in front (``x =``) may be left out but not e
 """
 
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import cast
 
 from distill.verifiers.math import regions, relations, scalars, words
@@ -19,6 +18,7 @@ from distill.verifiers.math.tree import (
     Matrix,
     Node,
     Number,
+    Quantity,
     Ratio,
     Relation,
     Symbol,
@@ -26,8 +26,10 @@ from distill.verifiers.math.tree import (
     symbols,
 )
 
-MAX_UNORDERED = 400
-"""Items of an unordered list that are matched one against another."""
+SHORT = 12
+"""Items of a list that is not worth sorting."""
+MAX_UNORDERED = 40
+"""Items of an unordered list that are matched one against another; more only if they can be put in order."""
 
 
 def same(reference: Node, answer: Node) -> bool | None:
@@ -179,6 +181,8 @@ def _lists(reference: Node, answer: Node) -> bool | None:
     if isinstance(answer, Listing) and answer.joint == "or" and not isinstance(reference, Listing | Group):
         return _all([same(reference, item) for item in given])  # one value, written in several ways
     if _is_braced(reference) or _is_braced(answer):
+        if (ordered := _ordered(list(dict.fromkeys(wanted)), list(dict.fromkeys(given)))) is not None:
+            return _matched(*ordered) if len(ordered[0]) == len(ordered[1]) else False
         return _all([_covers(wanted, given), _covers(given, wanted)])
     return _matched(wanted, given) if len(wanted) == len(given) else False
 
@@ -209,11 +213,13 @@ def _assignments(wanted: Sequence[Node], given: Sequence[Node]) -> bool | None:
 
 def _matched(wanted: Sequence[Node], given: Sequence[Node]) -> bool | None:
     """Whether the items of one are those of the other, in any order."""
-    numbers = [_sorted_numbers(wanted), _sorted_numbers(given)]
-    if numbers[0] is not None and numbers[1] is not None and numbers[0] == numbers[1]:
-        return True
+    ordered = _ordered(wanted, given)
+    if ordered is not None:
+        return (
+            _all([same(a, b) for a, b in zip(*ordered, strict=True)]) if len(ordered[0]) == len(ordered[1]) else False
+        )
     if len(wanted) > MAX_UNORDERED:
-        return None if numbers[0] is None or numbers[1] is None else False
+        return None
     left = list(given)
     unclear = False
     for item in wanted:
@@ -230,18 +236,17 @@ def _matched(wanted: Sequence[Node], given: Sequence[Node]) -> bool | None:
 
 def _covers(items: Sequence[Node], others: Sequence[Node]) -> bool | None:
     """Whether each of some items is among the others."""
-    numbers = [_sorted_numbers(items), _sorted_numbers(others)]
-    if numbers[0] is not None and numbers[1] is not None and set(numbers[0]) <= set(numbers[1]):
-        return True
     if len(items) > MAX_UNORDERED or len(others) > MAX_UNORDERED:
         return None
     return _all([_any([same(item, other) for other in others]) for item in items])
 
 
-def _sorted_numbers(items: Sequence[Node]) -> list[Fraction] | None:
-    if not all(isinstance(item, Number) for item in items):
+def _ordered(wanted: Sequence[Node], given: Sequence[Node]) -> tuple[list[Node], list[Node]] | None:
+    """Two long lists of numbers, each in the order of its values; None if they are short, or no numbers."""
+    if max(len(wanted), len(given)) <= SHORT:
         return None
-    return sorted(Fraction(item.numerator, item.denominator) for item in items if isinstance(item, Number))
+    one, other = scalars.in_order(wanted), scalars.in_order(given)
+    return None if one is None or other is None else (one, other)
 
 
 # -- what has a fixed order, and single values --
@@ -304,6 +309,8 @@ def _proportional(wanted: Sequence[Node], given: Sequence[Node]) -> bool | None:
 
 
 def _ratio_value(reference: Node, answer: Node) -> bool | None:
+    if isinstance(reference, Quantity) or isinstance(answer, Quantity):
+        return False
     values = [
         Apply("/", (node.parts[0], node.parts[1])) if isinstance(node, Ratio) and len(node.parts) == 2 else node
         for node in (reference, answer)

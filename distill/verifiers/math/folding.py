@@ -24,7 +24,8 @@ def literal_of(text: str) -> Node:
         number = literal(text)
     except ValueError as error:
         raise Unreadable(str(error)) from None
-    assert number is not None
+    if number is None:
+        raise Unreadable("no number")
     return number
 
 

@@ -144,7 +144,11 @@ class Parser(Atoms):
                 minus = self.accept("-", "+")
                 factor = self.power()
                 factor = negative(factor) if minus and minus.text == "-" else factor
-                factors.append(Apply("inv", (factor,)) if sign.text == "/" else factor)
+                if sign.text == "/" and isinstance(factor, Apply) and factor.op in ("percent", "degree"):
+                    below = Apply("inv", factor.args)  # 1/2 % is a half of one per cent
+                    factors = [Apply(factor.op, (product([*factors, below]),))]
+                else:
+                    factors.append(Apply("inv", (factor,)) if sign.text == "/" else factor)
             elif self.accept("mod"):
                 factors = [Apply("mod", (product(factors), self.power()))]
             elif self.accept("pmod"):

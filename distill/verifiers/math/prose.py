@@ -31,6 +31,14 @@ _COMMA = re.compile(r"\s*[,;]\s*")
 _IS = re.compile(
     r"\b(?:is|are|was|were|be|equals?|equal to|at|gives|get|obtain)\s+(?:(?:the|an?|then|exactly|about)\s+)?|=\s"
 )
+_DECLINES = re.compile(
+    r"\b(?:cannot|can't|could not|couldn't|unable to|not able to|wasn't able to|give up|not enough information"
+    r"|don't know|do not know|insufficient)\b",
+    re.IGNORECASE,
+)
+_CONTRAST = re.compile(
+    r"(?:,\s?|\s?\(|\sand\s|\sbut\s)\s?not\s(?:\$[^$\n]{1,60}\$|\*\*[^*\n]{1,60}\*\*|[-+]?[\d./,]*\d)\)?"
+)
 _SENTENCES = re.compile(r"(?<=[.!?])\s+(?=\S)")
 _COMPARED = re.compile(r"\b(?:than|not|least|most|over|under|above|below|except)\s*$", re.IGNORECASE)
 _WEAK = re.compile(r"\b(?:we|I|you|to) (?:get|obtain|find|have found)\s*:?\s*", re.IGNORECASE)
@@ -48,8 +56,11 @@ class Candidate(NamedTuple):
     """box, boxes, tag, hashes, said, whole, formula or number."""
 
 
-def conclusions(reply: str, wants: Wanted) -> Iterator[Candidate]:
-    """Texts that may be the answer of a reply without marks, the best first."""
+def conclusions(reply: str, wants: Wanted, parts: int = 1) -> Iterator[Candidate]:
+    """Texts that may be the answer of a reply without marks, the best first; none if it declines to answer."""
+    if _DECLINES.search(reply[-MAX_WHOLE:]):
+        return
+    reply = uncontrasted(reply)
     if len(reply) <= MAX_WHOLE:
         if "\n" not in reply or "\\begin" in reply:
             yield Candidate(reply, "whole")
@@ -58,14 +69,14 @@ def conclusions(reply: str, wants: Wanted) -> Iterator[Candidate]:
             yield from numbers(sentence(reply[weak[-1].end() :]), "number", first=True)
     end = reply[-_MAX_SEARCHED:]
     line = _REMARK.sub(" ", end.rpartition("\n")[2])
-    yield from _formulas(line)
+    yield from _formulas(line, parts)
     plain = unbold(line)
     last = _SENTENCES.split(plain.strip())[-1]
     yield from _after_verbs(last)
     if wants == "number" and not _is_formula(reply):
         yield from numbers(last, "number", first=False)
     yield from _after_verbs(plain)
-    yield from _formulas(end)
+    yield from _formulas(end, parts)
     if len(plain) <= MAX_WHOLE:
         yield Candidate(plain.strip(), "whole")
     if wants == "number" and not _is_formula(reply):
@@ -81,8 +92,13 @@ def _after_verbs(text: str) -> Iterator[Candidate]:
         yield Candidate(sentence(text[said.end() :]), "conclusion")
 
 
-def _formulas(text: str) -> Iterator[Candidate]:
-    """The last formula, together with those that are joined to it."""
+def uncontrasted(text: str) -> str:
+    """A text without what it says the answer is not: "15, not 30"."""
+    return _CONTRAST.sub(" ", text) if "not" in text else text
+
+
+def _formulas(text: str, parts: int) -> Iterator[Candidate]:
+    """The last formula, together with those that are joined to it; by commas only if several parts are wanted."""
     spans = list(_MARKED.finditer(text))
     if not spans:
         return
@@ -91,7 +107,7 @@ def _formulas(text: str) -> Iterator[Candidate]:
         gap = text[one.end() : other.start()]
         if found := _JOINT.fullmatch(gap):
             joint = joint or found[1]
-        elif not (joint and _COMMA.fullmatch(gap)):
+        elif not ((joint or parts > len(spans) - first) and _COMMA.fullmatch(gap)):
             break
         first = index
     separator = f" {joint} " if joint in ("and", "or") else " , "
@@ -133,4 +149,4 @@ def _stands_alone(text: str, number: re.Match[str]) -> bool:
 
 def _is_formula(reply: str) -> bool:
     """Whether a reply is one formula: a number in it is not its value."""
-    return "\\" in reply and len(reply) <= MAX_WHOLE and _PROSE_WORD.search(reply) is None
+    return "\\" in reply and _PROSE_WORD.search(reply) is None

@@ -22,9 +22,9 @@ _SPACED = re.compile(r"(?<![\d.,_^/] )(?<![\d.,_^/])([1-9]\d{0,2})((?: \d{3})+)(
 _DECIMAL_COMMA = re.compile(r"([-+]?\d+),(\d{1,2}|\d{4,})")
 _BASED = re.compile(r"\(?([0-9A-Za-z]+)\)?\s*(?:_\s*\{?\s*(\d{1,2})\s*\}?|\(?\s*base\s+(\w+)\)?|_\s*\{?([a-z]+)\}?)")
 _TIME = re.compile(r"(\d{1,2})(?::(\d{2}))?\s*([ap])\.?\s?m\.?", re.IGNORECASE)
-_REPEATING = re.compile(r"(\d*)\.(\d*)\\overline\s*\{(\d+)\}|(\d*)\.(\d*)\\overline\s*(\d)")
-_MAX_REPEATING = 100
-"""Characters of a repeating decimal that is turned into a fraction."""
+_REPEATING = re.compile(r"(?<!\d)(\d{0,40})\.(\d{0,40})\\overline\s*(?:\{(\d{1,40})\}|(\d))")
+_MAX_NUMERAL = 1000
+"""Digits of a number in a base."""
 _MATHEMATICAL = frozenset("0123456789\\^=<>{}")
 _CONTINENTAL = re.compile(r"[-+]?\d{1,3}(?:\.\d{3}){2,}|[-+]?\d{1,3}(?:\.\d{3})+,\d+|[-+]?\d{1,3}(?:'\d{3})+(?:\.\d+)?")
 _SPELLINGS = tuple(
@@ -137,9 +137,7 @@ def _forms(written: str) -> list[str]:
 
 
 def _repeating(found: re.Match[str]) -> str:
-    whole, places, period = (found[1], found[2], found[3]) if found[3] else (found[4], found[5], found[6])
-    if len(found[0]) > _MAX_REPEATING:
-        return found[0]
+    whole, places, period = found[1], found[2], found[3] or found[4]
     below = 10 ** len(places) * (10 ** len(period) - 1)
     above = int((whole or "0") + places + period) - int((whole or "0") + places)
     return rf"\frac{{{above}}}{{{below}}}"
@@ -158,13 +156,15 @@ def _special(written: str) -> Node | None:
 
 def _based(digits: str, written_base: str) -> Node | None:
     spelt = words.spelt_number(written_base)
+    if len(digits) > _MAX_NUMERAL:
+        return None
     try:
         base = int(written_base) if spelt is None else int(spelt)
         int(digits, base)
     except ValueError:
         return None
     is_numeral = any(map(str.isdigit, digits)) or (base == 16 and len(digits) > 1)  # and no name with an index
-    return Based(digits.upper(), base) if len(digits) < 1000 and is_numeral else None
+    return Based(digits.upper(), base) if is_numeral else None
 
 
 def _is_prose(written: str) -> bool:

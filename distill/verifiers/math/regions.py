@@ -26,6 +26,8 @@ from distill.verifiers.math.tree import (
 
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "!=": "!=", "=": "="}
 _ORDERS = frozenset(("<", ">", "<=", ">=", "!="))
+MAX_INTERVALS = 50
+"""Intervals of a region, and conditions on one unknown."""
 _TRUTHS: dict[str, Callable[[int], bool]] = {
     "<": lambda order: order < 0,
     ">": lambda order: order > 0,
@@ -237,6 +239,9 @@ def _value(node: Node) -> arb:
 
 
 def _compare(a: Node, b: Node) -> int:
+    if isinstance(a, Number) and isinstance(b, Number):
+        difference = a.numerator * b.denominator - b.numerator * a.denominator
+        return (difference > 0) - (difference < 0)
     if scalars.same_value(a, b):
         return 0
     left, right = _value(a), _value(b)
@@ -251,6 +256,8 @@ def _joined(intervals: Sequence[Interval]) -> Region:
     """The union, in order, touching intervals made one."""
     if len(intervals) < 2:
         return list(intervals)
+    if len(intervals) > MAX_INTERVALS:
+        raise _Unclear
     ordered = sorted(intervals, key=cmp_to_key(lambda a, b: _compare(a.low, b.low) or b.has_low - a.has_low))
     region = ordered[:1]
     for interval in ordered[1:]:
@@ -277,6 +284,8 @@ def _complement(region: Region) -> Region:
 
 def _meet(regions: Sequence[Region]) -> Region:
     """The intersection."""
+    if len(regions) > MAX_INTERVALS:
+        raise _Unclear
     met = regions[0]
     for region in regions[1:]:
         met = [both for one in met for other in region if (both := _both(one, other))]

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from distill.verifiers.extraction import boxed_at
 from distill.verifiers.math.notation import unbold
-from distill.verifiers.math.prose import SPAN, Candidate, Wanted, conclusions, inside, numbers, sentence
+from distill.verifiers.math.prose import SPAN, Candidate, Wanted, conclusions, inside, numbers, sentence, uncontrasted
 
 MAX_SEARCHED = 200_000
 """Characters at the end of a reply that are searched."""
@@ -55,7 +55,7 @@ def candidates(reply: str, *, wants: Wanted, parts: int = 1) -> Iterator[Candida
         anchored = True
         yield candidate
     if not anchored:
-        yield from conclusions(reply, wants)
+        yield from conclusions(reply, wants, parts)
 
 
 def _anchored(reply: str, parts: int, wants: Wanted) -> Iterator[Candidate]:
@@ -74,7 +74,7 @@ def _anchored(reply: str, parts: int, wants: Wanted) -> Iterator[Candidate]:
         return
     said = _last(_ANSWER, reply)
     if said is not None and reply[said:].strip(" .:*"):
-        yield from _said(_first_line(reply[said:]), "said", wants)
+        yield from _said(uncontrasted(_first_line(reply[said:])), "said", wants)
 
 
 def _boxes(reply: str) -> list[re.Match[str]]:

@@ -9,6 +9,8 @@ The reference decides what a decimal may stand for:
 - A percent sign, a degree sign and a unit may be left out; a different one may not stand in their place.
 """
 
+from collections.abc import Sequence
+
 from flint import fmpq
 
 from distill.verifiers.math import balls, exact, magnitudes, units
@@ -167,7 +169,7 @@ def _classes(reference: Node, answer: Node) -> bool | None:
 def _quantities(reference: Node, answer: Node) -> bool | None:
     values = [node.value if isinstance(node, Quantity) else node for node in (reference, answer)]
     read = [units.read_unit(node.unit) if isinstance(node, Quantity) else None for node in (reference, answer)]
-    if any(_has(value, "degree") for value in values) and any(read):
+    if any(_has(value, "degree") for value in values) and (any(read) or _is_raised(reference) or _is_raised(answer)):
         return _values(*values) if _RADIANS in read else False
     if read[0] is None or read[1] is None or read[0] == read[1]:
         return equal(*values)
@@ -176,6 +178,27 @@ def _quantities(reference: Node, answer: Node) -> bool | None:
     factor = read[1][1] / read[0][1]
     scaled = Apply("*", (Number(factor.numerator, factor.denominator), values[1]))
     return equal(values[0], scaled)
+
+
+def _is_raised(node: Node) -> bool:
+    return isinstance(node, Quantity) and ("^" in node.unit or "square" in node.unit or "cubic" in node.unit)
+
+
+def in_order(nodes: Sequence[Node]) -> list[Node] | None:
+    """Numbers in the order of their values, real part first; None if one of them has no value."""
+    keyed: list[tuple[float, float, Node]] = []
+    for node in nodes:
+        if isinstance(node, Number):
+            try:
+                keyed.append((node.numerator / node.denominator, 0.0, node))
+            except OverflowError:
+                return None
+            continue
+        ball = balls.number(node)
+        if ball is None:
+            return None
+        keyed.append((float(ball.real.mid()), float(ball.imag.mid()), node))
+    return [node for *_, node in sorted(keyed, key=lambda key: key[:2])]
 
 
 def is_closed(node: Node) -> bool:

@@ -88,6 +88,8 @@ def test_each_shape_of_tests(judge, tests, metadata, program, wrong):
         ("assert 1 + 1 == 2", "use nothing of the program"),
         ("assert f(lambda: 1) == 1", "cannot be sent"),
         ("f(1)\nwhile True: pass", "they end early"),
+        ("def test_f():\n    assert f(1) == 2", "ask nothing of the program"),
+        ("if __name__ == '__main__':\n    assert f(1) == 2", "ask nothing of the program"),
     ],
 )
 def test_tests_that_cannot_be_used_are_the_verifiers_failure(judge, tests, reason):
@@ -173,10 +175,39 @@ def test_what_tests_may_do_with_the_program(judge, tests):
         "from dataclasses import dataclass\n@dataclass\nclass A:\n    x: int\nprint(A(2).x * int(input()))",
         "import os; n = input(); os.write(1, str(2 * int(n)).encode()); os._exit(7)",
         "print(f'{2 * int(input())}.0000000001')",
+        "import sys\nif len(sys.argv) > 1: sys.stdin = open(sys.argv[1])\nprint(2 * int(input()))",
+        "import argparse; argparse.ArgumentParser().parse_args(); print(2 * int(input()))",
+        "import os; os.path.abspath(__file__); print(2 * int(input()))",
+        "import os\nassert not any(map(os.path.exists, ('pyproject.toml', 'input.txt')))\nprint(2 * int(input()))",
+        "import resource, sys\nresource.setrlimit(resource.RLIMIT_STACK, (resource.RLIM_INFINITY,) * 2)\n"
+        "sys.setrecursionlimit(10**6)\nprint(2 * int(input()))",
+        "out = open(1, 'w')\nout.write(str(2 * int(input())))",
+        "import os\nwrite = os.fdopen(1, 'w').write\nwrite(str(2 * int(input())))",
+        "import io, sys\nold, sys.stdout = sys.stdout, io.StringIO()\nprint(2 * int(input()))\n"
+        "old.write(sys.stdout.getvalue())",
+        "class Last:\n    def __del__(self): print(self.n)\nlast = Last()\nlast.n = 2 * int(input())",
+        "import atexit\natexit.register(exit)\nprint(2 * int(input()))",
+        "import sys\nsys.setrecursionlimit(10**6)\nn = int(input())\n"
+        "def f(k): return 0 if k == 0 else 1 + f(k - 1)\nprint(f(10**5) - 10**5 + 2 * n)",
     ],
 )
 def test_the_ways_in_which_programs_read_and_print(judge, program):
     verdict = judge(problem(STDIN), f"```python\n{program}\n```")
+    assert verdict.outcome == "correct", verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [
+        ("def f(n): return [deque([n]), range(n), map(str, [n])]", [[2], [0, 1], ["2"]]),
+        ("def f(n): return {'a': {n: 0}.keys(), 1: Fraction(1, n)}", {"a": [2], "1": 0.5}),
+        ("def f(n): return Decimal(1) / n", 0.5),
+        ("def f(n): yield from range(n)", [0, 1]),
+        ("def f(n): return nan", float("nan")),
+    ],
+)
+def test_results_that_json_has_no_word_for(judge, program, expected):
+    verdict = judge(problem({"fn_name": "f", "inputs": [[2]], "outputs": [expected]}), program)
     assert verdict.outcome == "correct", verdict.reason
 
 
@@ -278,6 +309,14 @@ def test_the_program_of_a_reply(reply: str, program: str | None):
         ("", "", True),
         ("", "0", False),
         ("\u0661", "1", False),
+        ("4.99999999", "5", True),
+        ("37607910542.0", "37607912018", False),
+        ("37607912018.2", "37607912018", True),
+        ("37607910542", "37607912018.0", True),
+        ("1e18", "1000000000000000001", False),
+        ("1e18", "1000000000000000000", True),
+        ("9e500", "1e400", False),
+        ("5.", "5", True),
     ],
 )
 def test_printed_output(output: str, expected: str, is_same: bool):
@@ -302,6 +341,13 @@ def test_printed_output(output: str, expected: str, is_same: bool):
         (float("nan"), 1.0, False),
         (10**400, 1.0, False),
         (10**400, 10**400, True),
+        (37607910542.0, 37607912018, False),
+        (1e18, 10**18 + 1, False),
+        (4.99999999, 5, True),
+        (float("nan"), float("nan"), True),
+        (float("nan"), 1, False),
+        (float("inf"), float("inf"), True),
+        (float("inf"), 10**400, False),
     ],
 )
 def test_returned_values(result: object, expected: object, is_same: bool):
@@ -350,6 +396,15 @@ def test_plain_values_come_back_as_they_were(value: object):
 def test_documents_of_anybody_are_values_or_errors(document: str):
     with pytest.raises(ValueError):
         values.loads(document.encode("latin-1"))
+
+
+@pytest.mark.parametrize("kind", ["set", "frozenset", "dict"])
+def test_members_with_one_hash_are_refused_before_they_cost_minutes(kind: str):
+    members = [(2**61 - 1) * number for number in range(1, 30_000)]
+    document = json.dumps([kind, *([[member, 0] for member in members] if kind == "dict" else members)])
+    with pytest.raises(ValueError, match="equal hashes"):
+        values.loads(document.encode())
+    assert values.loads(values.dumps({-1, -2, 1.5, "a"})) == {-1, -2, 1.5, "a"}
 
 
 def test_a_preamble_is_what_stands_beside_the_function():

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from distill.errors import DistillError
 from distill.verifiers.code import attempts, ladder
 from distill.verifiers.code.cases import Call, Check, Script
-from distill.verifiers.code.inside import seccomp
+from distill.verifiers.code.inside import seccomp, zygote
 from distill.verifiers.code.judging import run_case
 from distill.verifiers.code.process import Limits, SandboxError
 from distill.verifiers.code.sandbox import Sandbox
@@ -117,6 +118,7 @@ SCRIPTS = {
     ),
     "a forged frame": ("import os; os.write(3, bytes([1, 0, 0, 0]) + b'P'); os._exit(0)", "wrong output"),
     "a channel full of junk": ("import os\nwhile True: os.write(3, b'\\xff' * 65536)", "too much output"),
+    "a flood of empty frames": ("import os\nwhile True: os.write(3, bytes(65536))", "too much output"),
     "a closed channel": ("import os; [os.close(fd) for fd in (0, 1, 2, 3)]", "wrong output"),
     "a walk over the frames": (WALK + "print(*found)", "wrong output"),
     "a read of its own memory": ("print('quince' in open('/proc/self/mem').read())", "Error"),
@@ -199,6 +201,45 @@ def test_hostile_functions_fail_calls(name: str, sandboxes):
     assert judge(sandboxes, Call("f", [2], SECRET), CHEATS[name]).outcome == "incorrect"
 
 
+LOOP_ENDERS = {
+    "all of a map": "assert all(map(lambda pair: candidate(pair[0]) == pair[1], [(1, 2), (2, 4)]))",
+    "a zip": "for ours, theirs in zip(map(candidate, [1, 2]), [2, 4]): assert ours == theirs",
+    "a list": "assert [*map(candidate, [1, 2])][1:] == []",
+}
+
+
+@pytest.mark.parametrize("name", LOOP_ENDERS)
+def test_a_stop_iteration_of_the_program_does_not_end_the_loops_of_the_tests(name: str, sandboxes):
+    tests = f"def check(candidate):\n    {LOOP_ENDERS[name]}\n"
+    for program in ("def f(x): raise StopIteration", "class f:\n    def __init__(self, x): raise StopIteration"):
+        assert judge(sandboxes, Check(tests, "", "f"), program).outcome == "incorrect"
+    assert judge(sandboxes, Check("assert next(f()) == 1", "", ""), "def f(): yield 1").outcome == "correct"
+
+
+RAW_THREADS = """
+import ctypes, mmap, struct
+page = mmap.mmap(-1, 8192, prot=7)
+base = ctypes.addressof(ctypes.c_char.from_buffer(page))
+# clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM, stack); a thread then pauses
+page.write(
+    b'\\xb8\\x38\\0\\0\\0\\x48\\xbf' + struct.pack('<Q', 0x50F00) + b'\\x48\\xbe' + struct.pack('<Q', base + 8000)
+    + b'\\x31\\xd2\\x4d\\x31\\xd2\\x4d\\x31\\xc0\\x0f\\x05\\x85\\xc0\\x75\\x09'
+    + b'\\xb8\\x22\\0\\0\\0\\x0f\\x05\\xeb\\xf7\\xc3'
+)
+clone = ctypes.CFUNCTYPE(ctypes.c_long)(base)
+num_threads = 0
+while num_threads < 3000 and clone() > 0: num_threads += 1
+raise SystemError(num_threads)
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="machine code of x86_64")
+def test_threads_that_take_no_memory_are_counted(sandboxes):
+    assert judge(sandboxes, Script("", "1"), RAW_THREADS).reason == f"SystemError: {zygote.MAX_THREADS}"
+    program = "from threading import Thread\nfor _ in range(500): t = Thread(target=int); t.start(); t.join()\nprint(1)"
+    assert judge(sandboxes, Script("", "1"), program).outcome == "correct"
+
+
 def test_threads_are_limited_by_memory_and_end_with_the_program(sandboxes):
     program = "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(99,), daemon=True).start()"
     finding = judge(sandboxes, Script("", "1"), program)
@@ -273,6 +314,11 @@ def test_the_numbers_of_the_system_calls_are_the_kernels(column: int, header: st
         if words[:1] == ["#define"] and len(words) == 3 and words[2].isdigit():
             kernel[words[1].removeprefix("__NR_").removeprefix("__NR3264_")] = int(words[2])
     kernel["newfstatat"] = kernel.get("newfstatat", kernel.get("fstatat", -1))
-    single = {"clone": seccomp.CLONE, "clone3": seccomp.CLONE3, "prlimit64": seccomp.PRLIMIT}
+    single = {
+        "clone": seccomp.CLONE,
+        "clone3": seccomp.CLONE3,
+        "prlimit64": seccomp.PRLIMIT,
+        "seccomp": seccomp.SECCOMP,
+    }
     for name, numbers in (seccomp.ALLOWED | single | {"ioctl": seccomp.IOCTL, "fcntl": seccomp.FCNTL}).items():
         assert numbers[column] == kernel.get(name, -1), name

@@ -28,7 +28,7 @@ INSIDE = Path(__file__).parent / "inside"
 ENVIRONMENT = {"PYTHONHASHSEED": "0"}
 """All of the environment that a program sees. A fixed seed: a set is then printed in the same order every time."""
 
-_MAIN = "import sys; sys.path.append(sys.argv[1]); from inside.zygote import main; main(sys.argv[2])"
+_MAIN = "import sys; sys.path.append(sys.argv[1]); from inside.zygote import main; sys.path.pop(); main(sys.argv[2])"
 
 
 def command(level: Level, settings: dict[str, object]) -> list[str]:
@@ -44,7 +44,7 @@ def command(level: Level, settings: dict[str, object]) -> list[str]:
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         raise FileNotFoundError(errno.ENOENT, "it is not installed", "bwrap")
-    binds = [argument for path in {*readable(), sys.base_prefix} for argument in ("--ro-bind-try", path, path)]
+    binds = [argument for path in (*readable(), python[0]) for argument in ("--ro-bind-try", path, path)]
     return [
         *(bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
         *(*binds, "--ro-bind", str(INSIDE), "/distill/inside", "--remount-ro", "/", "--chdir", "/"),

@@ -53,7 +53,8 @@ def _run_script(case: Script, program: str, sandbox: Sandbox, deadline: float) -
     stdin = case.stdin.encode(errors="replace")
     job = {"mode": "script", "code": program}
     with sandbox.start(job, stdin=stdin, room=2 * len(expected), deadline=deadline) as process:
-        said = _last_word(process)
+        frame = process.receive() or b""  # a script says one thing at most: the exception that ended it
+        said = _words(frame) if frame[:1] == channel.ERROR else ""
         if (fault := _fault(process.wait(), sandbox.limits)) or said:
             return fault or Finding("incorrect", said)
         output = process.output.decode(errors="replace")
@@ -89,25 +90,21 @@ def _run_check(case: Check, program: str, solutions: Sandbox, checkers: Sandbox,
 
 def _mediate(solution: Process, checker: Process, limits: Limits) -> Finding:
     """Carry questions and answers between the tests and the program until the tests have decided."""
+    is_asked = False
     while (frame := checker.receive()) is not None and frame[:1] == channel.QUESTION:
         solution.send(frame[1:])
         answer = solution.receive() or b""
         if answer[:1] not in (channel.ANSWER, channel.RAISED):
             return _fault(solution.end(), limits) or Finding("incorrect", _words(answer) or "it ends early")
         checker.send(answer)
+        is_asked = True
     kind = (frame or b"")[:1]
+    if kind == channel.PASSED and not is_asked:  # as test functions that nothing calls
+        return Finding("unverifiable", "the tests ask nothing of the program")
     if kind in (channel.PASSED, channel.FAULT):
         decided = CORRECT if kind == channel.PASSED else Finding("incorrect", _words(frame or b""))
         return _too_slow(limits) if solution.end().cpu > limits.timeout else decided
     return Finding("unverifiable", f"the tests cannot be run: {_words(frame or b'') or 'they end early'}")
-
-
-def _last_word(process: Process) -> str:
-    """The exception that ended a script; empty if none did."""
-    said = ""
-    while (frame := process.receive()) is not None:
-        said = _words(frame) if frame[:1] == channel.ERROR else said
-    return said
 
 
 def _words(frame: bytes) -> str:

@@ -131,6 +131,7 @@ class Sandbox:
                 isolation.command(self.level, settings),
                 pass_fds=[control.fileno()],
                 env=isolation.ENVIRONMENT,
+                cwd="/",  # a program may look for an input.txt, and should find none of the user's
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,

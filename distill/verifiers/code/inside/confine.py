@@ -5,6 +5,7 @@ Source: prctl(2), landlock(7), capset(2), seccomp(2).
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import os
 import resource
@@ -16,6 +17,9 @@ from . import seccomp
 
 _PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 22, 38
 _SECCOMP_MODE_FILTER = 2
+_SET_MODE_FILTER, _NEW_LISTENER = 1, 1 << 3
+_NOTICE_SIZE, _RECEIVE_NOTICE = 80, 0xC0502100
+_ANSWER, _SEND_ANSWER, _CONTINUE = struct.Struct("=QqiI"), 0xC0182101, 1
 _CAPABILITY_VERSION_3 = 0x20080522
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 """System calls of Landlock: the same numbers on every machine."""
@@ -37,11 +41,12 @@ def limit(cpu_seconds: int, memory: int) -> None:
     """Set the limits of this process: whole seconds of CPU time, bytes of address space.
 
     No process count: it is one count for all of a user's processes, so that a verdict would depend on what else the
-    user runs, and it does not bind root. The system-call filter lets no process be made.
+    user runs, and it does not bind root. The system-call filter lets no process be made, and threads are counted by
+    who answers `ask_for_threads`.
     """
     _rlimit(resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1)
     _rlimit(resource.RLIMIT_AS, memory, memory)
-    _rlimit(resource.RLIMIT_STACK, STACK, STACK)
+    _rlimit(resource.RLIMIT_STACK, STACK, resource.RLIM_INFINITY)  # the memory bounds it, and some programs raise it
     _rlimit(resource.RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES)
     for none_of in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_MSGQUEUE, resource.RLIMIT_MEMLOCK):
         _rlimit(none_of, 0, 0)
@@ -50,7 +55,7 @@ def limit(cpu_seconds: int, memory: int) -> None:
 def _rlimit(what: int, soft: int, hard: int) -> None:
     ceiling = resource.getrlimit(what)[1]
     if ceiling != resource.RLIM_INFINITY:
-        soft, hard = min(soft, ceiling), min(hard, ceiling)
+        soft, hard = min(soft, ceiling), ceiling if hard == resource.RLIM_INFINITY else min(hard, ceiling)
     resource.setrlimit(what, (soft, hard))
 
 
@@ -112,8 +117,36 @@ def filter_calls(machine: str) -> None:
     """
     code = seccomp.program(machine)
     buffer = ctypes.create_string_buffer(code, len(code))
-    fprog = struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))
-    _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, fprog)
+    _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, _fprog(code, buffer))
+
+
+def ask_for_threads(machine: str) -> int:
+    """Have the kernel ask before it makes a thread of this process. Needs `drop_privileges` first.
+
+    Returns:
+        The descriptor that it asks on, for another process to `answer`.
+
+    Raises:
+        OSError: If the kernel cannot.
+    """
+    code = seccomp.asking(machine)
+    buffer = ctypes.create_string_buffer(code, len(code))
+    number = seccomp.SECCOMP[seccomp.column_of(machine)]
+    return _checked(_libc.syscall(number, _SET_MODE_FILTER, _NEW_LISTENER, _fprog(code, buffer)), "seccomp listener")
+
+
+def answer(listener: int, *, may_start: bool) -> None:
+    """Let the process have the thread that it wants to make, or not."""
+    notice = bytearray(_NOTICE_SIZE)
+    with contextlib.suppress(OSError):  # it has been killed meanwhile
+        fcntl.ioctl(listener, _RECEIVE_NOTICE, notice)
+        (identity,) = struct.unpack_from("=Q", notice)
+        said = (0, _CONTINUE) if may_start else (-errno.EAGAIN, 0)
+        fcntl.ioctl(listener, _SEND_ANSWER, _ANSWER.pack(identity, 0, *said))
+
+
+def _fprog(code: bytes, buffer: ctypes.Array[ctypes.c_char]) -> bytes:
+    return struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))
 
 
 def _prctl(option: int, *arguments: int | bytes) -> None:

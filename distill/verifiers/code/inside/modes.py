@@ -1,12 +1,18 @@
-"""The jobs of a confined process: run a script, make one call, answer calls, or run tests that make calls."""
+"""The jobs of a confined process: run a script, make one call, answer calls, or run tests that make calls.
+
+A job ends as the interpreter would: threads are waited for, exit handlers run, what is buffered is written.
+"""
 
 import atexit
 import contextlib
+import gc
 import json
 import random
 import sys
 import threading
-from typing import Any
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, cast
 
 from . import channel, checker, server, values
 from .prelude import namespace
@@ -26,8 +32,9 @@ def run(job: dict[str, Any]) -> None:
         pass
     except BaseException as error:
         _report(error)
-    with contextlib.suppress(BaseException):
-        _finish()
+    for step in (threading._shutdown, atexit._run_exitfuncs, _flush, _clear, _flush):  # pyright: ignore
+        with contextlib.suppress(BaseException):
+            step()
 
 
 def _script(job: dict[str, Any]) -> None:
@@ -56,7 +63,18 @@ def _sent(result: Any) -> bytes:
     try:
         return values.dumps(result)
     except values.UnsendableError:
-        return values.dumps(list(result))  # a map, a range, a deque
+        return values.dumps(_plain(result))
+
+
+def _plain(result: Any) -> Any:
+    """A result in what JSON has, as what is expected was: a map, a range or a deque is a list there."""
+    if isinstance(result, Decimal | Fraction):
+        return float(result)
+    if isinstance(result, dict):
+        return {key: _plain(value) for key, value in cast(dict[Any, Any], result).items()}
+    if result is None or isinstance(result, int | float | complex | str | bytes | set | frozenset):
+        return result
+    return [_plain(item) for item in result]
 
 
 def _report(error: BaseException) -> None:
@@ -65,8 +83,14 @@ def _report(error: BaseException) -> None:
         channel.send(channel.ERROR + json.dumps(text).encode())
 
 
-def _finish() -> None:
-    """What the interpreter does at its end, for programs that print in an exit handler or in a thread."""
-    threading._shutdown()  # pyright: ignore
-    atexit._run_exitfuncs()  # pyright: ignore
-    sys.stdout.flush()
+def _flush() -> None:
+    with contextlib.suppress(BaseException):
+        sys.stdout.flush()
+    if sys.__stdout__:
+        sys.__stdout__.flush()  # which a program may have replaced, and still have written to
+
+
+def _clear() -> None:
+    """Forget the program's names, as the interpreter does at its end: a file that it left open is written then."""
+    vars(sys.modules["__main__"]).clear()
+    gc.collect()

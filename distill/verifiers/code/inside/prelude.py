@@ -35,6 +35,8 @@ _OPENED = (
 )  # fmt: skip
 builtins.exit = builtins.quit = sys.exit  # a Python without `site` lacks them, and solutions call them
 
+FILE = "solution.py"
+"""What a program is told that its file is called."""
 RECURSION = 50_000
 """Calls that may nest in such a solution: what LiveCodeBench allows."""
 
@@ -42,6 +44,7 @@ RECURSION = 50_000
 def namespace(name: str, *, with_prelude: bool) -> dict[str, Any]:
     """The globals of a new module, which is `sys.modules[name]` from now on."""
     module = types.ModuleType(name)
+    module.__file__ = FILE
     sys.modules[name] = module  # dataclasses look their module up
     if with_prelude:
         sys.setrecursionlimit(RECURSION)

@@ -98,8 +98,10 @@ TERMINAL_QUERIES = (0x5401, 0x5421, 0x5450, 0x5451)
 FILE_COMMANDS = (0, 1, 2, 3, 4, 1030)
 """F_DUPFD to F_SETFL and F_DUPFD_CLOEXEC. F_SETOWN with F_SETSIG would send any signal to any process."""
 
+SECCOMP = (317, 277)
+
 _LOAD, _EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
-_ALLOW, _ERROR, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
+_ALLOW, _ASK, _ERROR, _KILL = 0x7FFF0000, 0x7FC00000, 0x00050000, 0x80000000
 _EPERM, _ENOSYS = 1, 38
 _NUMBER, _ARCH, _FIRST, _SECOND = 0, 4, 16, 24
 """Offsets in struct seccomp_data: the call's number, the machine, the low words of two arguments."""
@@ -111,9 +113,7 @@ def program(machine: str) -> bytes:
     Raises:
         OSError: If the machine is neither x86_64 nor aarch64.
     """
-    if machine not in AUDIT_ARCHES or sys.byteorder != "little":
-        raise OSError(f"no list of system calls for {machine}")
-    column = list(AUDIT_ARCHES).index(machine)
+    column = column_of(machine)
     code = [_word(_LOAD, _ARCH), _word(_EQUAL, AUDIT_ARCHES[machine], 1, 0), _word(_RETURN, _KILL)]
     code.append(_word(_LOAD, _NUMBER))
     for numbers in ALLOWED.values():
@@ -126,6 +126,23 @@ def program(machine: str) -> bytes:
     for call, values in ((IOCTL, TERMINAL_QUERIES), (FCNTL, FILE_COMMANDS)):
         code += _when(call[column], _SECOND, [_word(_EQUAL, value, 0, 1) for value in values])
     return b"".join([*code, _word(_RETURN, _ERROR | _EPERM)])
+
+
+def asking(machine: str) -> bytes:
+    """A filter besides, by which the kernel asks a listener before it makes a thread."""
+    clone = _word(_EQUAL, CLONE[column_of(machine)], 0, 1)
+    return b"".join([_word(_LOAD, _NUMBER), clone, _word(_RETURN, _ASK), _word(_RETURN, _ALLOW)])
+
+
+def column_of(machine: str) -> int:
+    """Where the numbers of a machine stand.
+
+    Raises:
+        OSError: If the machine is neither x86_64 nor aarch64.
+    """
+    if machine not in AUDIT_ARCHES or sys.byteorder != "little":
+        raise OSError(f"no list of system calls for {machine}")
+    return list(AUDIT_ARCHES).index(machine)
 
 
 def _when(number: int, argument: int, tests: list[bytes]) -> list[bytes]:

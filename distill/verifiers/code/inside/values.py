@@ -7,12 +7,17 @@ Of a document, ``[1, (2.5, "a")]`` is ``["list", 1, ["tuple", 2.5, "a"]]``.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, cast
 
 _GROUPS: dict[str, type] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
 _MAX_DIGITS = 1 << 53
 """Integers up to this are JSON numbers; others are sent in base 16, which has no limit of digits."""
+
+_MAX_ALIKE = 100
+"""Members of a set, or keys of a dictionary, with one hash. Those of integers can be chosen alike, and thousands of
+them would keep this process busy for minutes."""
 
 Other = Callable[[Any], Any]
 
@@ -80,12 +85,26 @@ def _decoded(node: Any, other: Other | None) -> Any:
         return node
     name, *parts = cast(list[Any], node)
     if name in _GROUPS:
-        return _GROUPS[name](_decoded(part, other) for part in parts)
+        members = [_decoded(part, other) for part in parts]
+        return _GROUPS[name](_hashed(members) if name in ("set", "frozenset") else members)
     if name == "dict":
-        return {_decoded(key, other): _decoded(item, other) for key, item in parts}
+        pairs = [(_decoded(key, other), _decoded(item, other)) for key, item in parts]
+        _hashed([key for key, _ in pairs])
+        return dict(pairs)
     if name == "other" and other is not None:
         return other(parts[0])
     return {"int": _int, "bytes": bytes.fromhex, "complex": complex}[name](*parts)
+
+
+def _hashed(members: list[Any]) -> list[Any]:
+    """The members, which can be hashed in good time.
+
+    Raises:
+        ValueError: If too many have one hash.
+    """
+    if max(Counter(map(hash, members)).values(), default=0) > _MAX_ALIKE:
+        raise ValueError("too many equal hashes")
+    return members
 
 
 def _int(digits: str) -> int:

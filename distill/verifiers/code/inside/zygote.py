@@ -18,16 +18,20 @@ import socket
 import sys
 from typing import Any, NoReturn
 
-from . import channel, confine, modes
+from . import channel, confine, modes, prelude
 
 NUM_FDS = 4
 MAX_FDS = 1024
+MAX_THREADS = 1000
+"""Threads that a program may make, in all. Each takes one of the machine's process numbers, and kernel memory that no
+limit of a process counts: without this, a program could leave none of them to anybody."""
 _MACHINE = platform.machine()
 
 
 def main(settings: str) -> None:
     """Serve the control socket for as long as its far end is open."""
     options: dict[str, Any] = json.loads(settings)
+    sys.argv[:] = sys.orig_argv[:] = [prelude.FILE]  # many a program opens the file that an argument names
     confine.die_with_parent()
     options["rules"] = confine.landlock_rules(options["readable"]) if options["level"] == "landlock" else None
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver, which then ends us
@@ -54,35 +58,53 @@ def _receive(control: socket.socket) -> tuple[bytes, list[int]]:
 
 def _run(control: socket.socket, fds: list[int], options: dict[str, Any]) -> tuple[int, float]:
     parent = os.getpid()
+    ours, theirs = socket.socketpair()
     try:
         pid = os.fork()
     except OSError:
         pid = -1
     if pid == 0:
-        _become(fds, options, parent)
+        _become(fds, options, parent, theirs)
+    theirs.close()
     for fd in fds:
         os.close(fd)
-    if pid < 0:
-        return -1, 0.0
-    _wait(pid, control)
+    with ours:
+        if pid < 0:
+            return -1, 0.0
+        _wait(pid, control, socket.recv_fds(ours, 1, 1)[1])
     with contextlib.suppress(ProcessLookupError):  # it died before it had a session of its own
         os.killpg(pid, signal.SIGKILL)
     _, status, usage = os.wait4(pid, 0)
     return status, usage.ru_utime + usage.ru_stime
 
 
-def _wait(pid: int, control: socket.socket) -> None:
-    """Wait until the process ends, and kill it if the far side says so or has gone."""
+def _wait(pid: int, control: socket.socket, listeners: list[int]) -> None:
+    """Wait until the process ends, and kill it if the far side says so or has gone. Meanwhile, count its threads."""
     end = os.pidfd_open(pid)
+    poll = select.poll()
+    for fd in (end, control, *listeners):
+        poll.register(fd, select.POLLIN)
+    num_threads = 0
     try:
-        if control in select.select([end, control], [], [])[0]:
-            control.recv(16)
-            os.kill(pid, signal.SIGKILL)
+        while True:
+            ready = dict(poll.poll())
+            if control.fileno() in ready:
+                control.recv(16)
+                os.kill(pid, signal.SIGKILL)
+            if control.fileno() in ready or end in ready:
+                return
+            for listener in ready:
+                if ready[listener] & select.POLLIN:
+                    num_threads += 1
+                    confine.answer(listener, may_start=num_threads <= MAX_THREADS)
+                else:  # nobody is left to ask
+                    poll.unregister(listener)
     finally:
-        os.close(end)
+        for fd in (end, *listeners):
+            os.close(fd)
 
 
-def _become(fds: list[int], options: dict[str, Any], parent: int) -> NoReturn:
+def _become(fds: list[int], options: dict[str, Any], parent: int, report: socket.socket) -> NoReturn:
     """Be the process of a program: confine it, run its job, and end."""
     try:
         confine.die_with_parent()
@@ -95,6 +117,8 @@ def _become(fds: list[int], options: dict[str, Any], parent: int) -> NoReturn:
         confine.drop_privileges()
         if options["rules"] is not None:
             confine.landlock(options["rules"])
+        with contextlib.suppress(OSError):  # a machine that is itself watched in this way refuses a second watcher
+            socket.send_fds(report, [b"t"], [confine.ask_for_threads(_MACHINE)])
         os.closerange(channel.FD + 1, MAX_FDS)
         confine.limit(options["cpu_seconds"], options["memory"])
         _filter(options["level"])

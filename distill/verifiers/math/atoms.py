@@ -309,7 +309,8 @@ class Atoms(Cursor, ABC):
         is_matrix = name in _MATRICES
         is_aligned = not is_matrix and name != "cases"
         if is_aligned:  # the marks of alignment stand inside relations
-            self._tokens = [token for token in self._tokens if token.text != "&"]
+            ahead = [token for token in self._tokens[self._position :] if token.text != "&"]
+            self._tokens = [*self._tokens[: self._position], *ahead]
         rows: list[tuple[Node, ...]] = [()]
         while not (self.next.kind == "command" and self.next.text == "end"):
             if self.accept("row"):

@@ -167,14 +167,16 @@ def evaluate(node: Node, values: Values, is_real: bool = False) -> acb:
 
 def _over_range(combine: Callable[..., acb], args: tuple[Node, ...], values: Values) -> acb:
     body, index, start, stop = args
-    assert isinstance(index, Symbol)
+    if not isinstance(index, Symbol):
+        raise Undefined("no index")
     terms = exact.bounds(body, exact.rational(start), exact.rational(stop))
     return combine(*(evaluate(body, {**values, index.name: acb(k)}) for k in terms))
 
 
 def _integral(args: tuple[Node, ...], values: Values) -> acb:
     body, variable, start, stop = args
-    assert isinstance(variable, Symbol)
+    if not isinstance(variable, Symbol):
+        raise Undefined("no variable")
     if any(isinstance(part, Apply) and part.op == "int" for part in walk(body)) or symbols(body) != frozenset(
         (variable.name,)
     ):

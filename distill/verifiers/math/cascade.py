@@ -152,7 +152,7 @@ def _by_value(reference: Reference, candidate: Candidate) -> Judgement | None:
     method = "exact" if _is_number(reference.readings) and _is_number(answers) else "value"
     if True in outcomes:
         return _correct(candidate.text, method)
-    if None in outcomes:
+    if outcomes[0] is None:  # the likeliest reading of both
         return Judgement(
             outcome="unverifiable", extracted=_shown(candidate.text), method="value", reason="cannot compare"
         )

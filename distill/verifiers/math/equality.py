@@ -5,6 +5,7 @@ interval are open or closed; a name in front (``x =``) may be left out but not e
 """
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import cast
 
 from distill.verifiers.math import regions, relations, scalars, words
@@ -106,6 +107,9 @@ def _is_equation(part: Named) -> bool:
 def _sets(reference: Node, answer: Node) -> bool | None:
     if regions.is_order(reference) and regions.is_order(answer) and symbols(reference) != symbols(answer):
         return False
+    for one, other in ((reference, answer), (answer, reference)):
+        if regions.is_order(one) and len(symbols(one)) > 1 and isinstance(other, Group):
+            return False  # an order of several unknowns is no interval
     outcome = regions.same_region(_bare(reference), _bare(answer))
     if outcome is None and regions.differ_somewhere(reference, answer):
         return False
@@ -328,10 +332,15 @@ def _vector(node: Node) -> Sequence[Node] | None:
 
 def _based(reference: Node, answer: Node) -> bool | None:
     if isinstance(reference, Based) and isinstance(answer, Based):
-        return int(reference.digits, reference.base) == int(answer.digits, answer.base)
+        return _value_of(reference) == _value_of(answer)
     based, other = (reference, answer) if isinstance(reference, Based) else (answer, reference)
     assert isinstance(based, Based)
     return isinstance(other, Number) and other.denominator == 1 and based.digits.lstrip("0") == str(other.numerator)
+
+
+def _value_of(node: Based) -> Fraction:
+    whole, _, places = node.digits.partition(".")
+    return Fraction(int(whole + places, node.base), node.base ** len(places))
 
 
 def _words(reference: Node, answer: Node) -> bool | None:

@@ -175,7 +175,8 @@ def _ranges_inside(node: Node) -> int:
 
 def _range(op: str, args: tuple[Node, ...], values: Mapping[str, fmpq]) -> fmpq:
     body, index, start, stop = args
-    assert isinstance(index, Symbol)
+    if not isinstance(index, Symbol):
+        raise Beyond("no index")
     terms = [
         rational(body, {**values, index.name: fmpq(k)})
         for k in bounds(body, rational(start, values), rational(stop, values))

@@ -20,7 +20,10 @@ MAX_LENGTH = 16_384
 _THOUSANDS = re.compile(r"(?<![\d.,_^])(\d{1,3})((?:,\d{3})+)(?![\d,]*\d|,\d)")
 _SPACED = re.compile(r"(?<![\d.,_^/] )(?<![\d.,_^/])([1-9]\d{0,2})((?: \d{3})+)(?! ?[\d/])")
 _DECIMAL_COMMA = re.compile(r"([-+]?\d+),(\d{1,2}|\d{4,})")
-_BASED = re.compile(r"\(?([0-9A-Za-z]+)\)?\s*(?:_\s*\{?\s*(\d{1,2})\s*\}?|\(?\s*base\s+(\w+)\)?|_\s*\{?([a-z]+)\}?)")
+_BASED = re.compile(
+    r"\(?(-?[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)?)\)?\s*"
+    r"(?:_\s*\{?\s*(\d{1,2})\s*\}?|\(?\s*base\s+(\w+)\)?|_\s*\{?([a-z]+)\}?)"
+)
 _TIME = re.compile(r"(\d{1,2})(?::(\d{2}))?\s*([ap])\.?\s?m\.?", re.IGNORECASE)
 _REPEATING = re.compile(r"(?<!\d)(\d{0,40})\.(\d{0,40})\\overline\s*(?:\{(\d{1,40})\}|(\d))")
 _MAX_NUMERAL = 1000
@@ -160,7 +163,7 @@ def _based(digits: str, written_base: str) -> Node | None:
         return None
     try:
         base = int(written_base) if spelt is None else int(spelt)
-        int(digits, base)
+        int(digits.replace(".", ""), base)
     except ValueError:
         return None
     is_numeral = any(map(str.isdigit, digits)) or (base == 16 and len(digits) > 1)  # and no name with an index

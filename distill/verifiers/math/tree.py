@@ -98,6 +98,8 @@ Node: TypeAlias = (
 )
 
 SCALARS = (Number, Symbol, Constant, Apply)
+RANGES = frozenset(("sum", "prod", "int"))
+"""Operations with a body, an index and two bounds."""
 ZERO, ONE, TEN, HUNDRED = Number(0), Number(1), Number(10), Number(100)
 INFINITY = Constant("inf")
 MAX_DIGITS = 4000
@@ -164,6 +166,8 @@ def substituted(node: Node, values: "Mapping[str, Node]") -> Node:
     if isinstance(node, Symbol):
         return values.get(node.name, node)
     if isinstance(node, Apply):
+        if node.op in RANGES and isinstance(index := node.args[1], Symbol):  # an index is bound, and stays
+            values = {name: value for name, value in values.items() if name != index.name}
         return Apply(node.op, tuple(substituted(arg, values) for arg in node.args))
     return node
 

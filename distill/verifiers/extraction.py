@@ -23,6 +23,8 @@ def after_thought(response: str) -> str | None:
         >>> after_thought("<think>1? 2? It is 2") is None
         True
     """
+    if "<" not in response:
+        return response
     answer = response.rpartition(_CLOSED)[2]
     return None if _OPENED.search(answer) else answer
 

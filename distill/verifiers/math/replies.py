@@ -47,7 +47,10 @@ def candidates(reply: str, *, wants: Wanted, parts: int = 1) -> Iterator[Candida
         wants: What the reference is: a number in prose may answer a number, brackets in prose a tuple or an interval.
         parts: Parts of the reference; several boxes close together may be an answer of several parts.
     """
-    reply = _SPECIAL.sub(" ", reply[-MAX_SEARCHED:]).strip()
+    reply = reply[-MAX_SEARCHED:]
+    if "<" in reply:
+        reply = _SPECIAL.sub(" ", reply)
+    reply = reply.strip()
     if not reply.isascii():
         reply = _DIGIT.sub(lambda found: str(unicodedata.decimal(found[0])), reply)
     anchored = False

@@ -1,7 +1,7 @@
 r"""How often the math verifier is right and how fast it is, beside Math-Verify in the same run. Prints markdown tables.
 
 python benchmarks/grading.py accuracy [--cases FILE ...] [--failures]
-python benchmarks/grading.py speed [--references FILE.jsonl]
+python benchmarks/grading.py speed [--references FILE.jsonl] [--cases FILE ...]
 
 Cases are rows with ``reference``, ``response``, ``correct`` (or ``gold``, ``pred``, ``expected``) and ``kind``; those
 that carry a ``flag`` are left out. Without ``--cases`` they are the tests' own. Math-Verify is used as well as it can
@@ -301,9 +301,9 @@ WARM_UP = (
 """What each grader loads on its first calls, the process of the slowest lane among it, is not the speed of a pair."""
 
 
-def print_speed(path: Path | None, count: int) -> None:
+def print_speed(path: Path | None, count: int, cases: Sequence[Path]) -> None:
     references = read_references(path) if path else generated_references(count)
-    loads = {"MATH-like": math_like(references), "cases": read_cases(OWN_CASES)}
+    loads = {"MATH-like": math_like(references), "cases": [pair for path in cases for pair in read_cases(path)]}
     graders: dict[str, Grader] = {"distill": Ours(), "Math-Verify": MathVerify()}
     for grader in graders.values():
         mark(grader, WARM_UP)
@@ -356,12 +356,13 @@ def main() -> None:
     accuracy.add_argument("--failures", action="store_true", help="list the rows that ours gets wrong")
     speed = commands.add_parser("speed", help="pairs per second, and what each lane settles")
     speed.add_argument("--references", type=Path, help="JSON lines with reference or answer, instead of generated ones")
+    speed.add_argument("--cases", type=Path, nargs="+", default=[OWN_CASES], help="JSON lines, or YAML by kind")
     speed.add_argument("--count", type=int, default=1000, help="generated references")
     arguments = parser.parse_args()
     if arguments.command == "accuracy":
         print_accuracy(arguments.cases, arguments.failures)
     else:
-        print_speed(arguments.references, arguments.count)
+        print_speed(arguments.references, arguments.count, arguments.cases)
 
 
 if __name__ == "__main__":

@@ -219,9 +219,8 @@ def _matched(wanted: Sequence[Node], given: Sequence[Node]) -> bool | None:
     """Whether the items of one are those of the other, in any order."""
     ordered = _ordered(wanted, given)
     if ordered is not None:
-        return (
-            _all([same(a, b) for a, b in zip(*ordered, strict=True)]) if len(ordered[0]) == len(ordered[1]) else False
-        )
+        one, other = ordered
+        return len(one) == len(other) and _all([same(a, b) for a, b in zip(one, other, strict=True)])
     if len(wanted) > MAX_UNORDERED:
         return None
     left = list(given)

@@ -323,6 +323,13 @@ def test_a_unit_may_be_missing_but_not_different() -> None:
     assert same(metres, Quantity(Number(5), "kg")) is False
 
 
+def test_a_parameter_may_have_another_name_but_not_another_domain() -> None:
+    family = tree(r"x = 2k\pi, k \in \mathbb{Z}")
+    assert same(family, tree(r"2n\pi, n \in \mathbb{Z}")) is True
+    assert same(family, tree(r"x = 2k\pi, k \in \mathbb{N}")) is False
+    assert same(family, tree(r"x = k\pi, k \in \mathbb{Z}")) is not True
+
+
 # -- threads --
 
 

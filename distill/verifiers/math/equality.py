@@ -10,7 +10,7 @@ from typing import cast
 
 from distill.verifiers.math import regions, relations, scalars, words
 from distill.verifiers.math.relations import Named
-from distill.verifiers.math.rewriting import is_time, one_by_one, spread, table
+from distill.verifiers.math.rewriting import FAMILY, is_time, one_by_one, spread, table
 from distill.verifiers.math.tree import (
     Apply,
     Based,
@@ -268,6 +268,10 @@ def _plain(reference: Node, answer: Node) -> bool | None:
 
 
 def _groups(reference: Group, answer: Group) -> bool | None:
+    if FAMILY in reference.opening and FAMILY in answer.opening and reference.opening != answer.opening:
+        return False
+    if FAMILY in reference.opening or FAMILY in answer.opening:  # k and -k run over the same: a difference is no proof
+        return (reference.opening == answer.opening and _matched(reference.items, answer.items)) or None
     if len(reference.items) != len(answer.items):
         return False
     if "cases" in (reference.opening, answer.opening):

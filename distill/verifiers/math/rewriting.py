@@ -2,11 +2,34 @@
 
 from math import gcd
 
-from distill.verifiers.math.tree import Apply, Group, Listing, Matrix, Node, Number, Ratio, Relation, walk
+from distill.verifiers.math.tree import (
+    Apply,
+    Group,
+    Listing,
+    Matrix,
+    Node,
+    Number,
+    Ratio,
+    Relation,
+    Symbol,
+    substituted,
+    walk,
+)
+
+FAMILY = "family over "
+"""The opening of a group whose items hold a parameter, followed by what the parameter runs over."""
+_PARAMETER = Symbol("parameter")
 
 
 def spread(node: Node) -> Node:
-    """Plus-minus as two values, wherever it stands; a name before a list as a name before each."""
+    """Plus-minus as two values, wherever it stands; a name before a list as a name before each; parameters renamed."""
+    match node:
+        case Listing(items=(*values, Relation(signs=("in",), sides=(Symbol() as own, Symbol(name=domain))))) if (
+            values and domain.startswith("mathbb")
+        ):  # x = k pi, k in Z
+            return Group(f"{FAMILY}{domain}", tuple(_renamed(value, own) for value in values), "")
+        case _:
+            pass
     if isinstance(node, Relation) and len(node.sides) == 2 and node.signs == ("=",):
         value = spread(node.sides[1])
         if isinstance(value, Listing | Group) and value != node.sides[1]:
@@ -23,6 +46,12 @@ def spread(node: Node) -> Node:
             return Listing(tuple(items), node.joint)
         return Group(node.opening, tuple(items), node.closing)
     return node
+
+
+def _renamed(node: Node, parameter: Symbol) -> Node:
+    if isinstance(node, Relation):
+        return Relation(node.signs, tuple(_renamed(side, parameter) for side in node.sides))
+    return substituted(node, {parameter.name: _PARAMETER})
 
 
 def _with_first_name(items: list[Node]) -> list[Node]:

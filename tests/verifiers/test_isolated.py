@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from test_pool import HERE, HOSTILE, alive, gone, problem, trace, workers
+from test_pool import HERE, HOSTILE, _alone, alive, gone, problem, trace, workers  # noqa: F401  a fixture
 
 from distill.errors import DistillError
 from distill.types import Judgement

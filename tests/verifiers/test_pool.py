@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ import pytest
 from distill.errors import DistillError, MissingExtraError, PluginError
 from distill.sources import make_problem
 from distill.types import Trace, Verdict
+from distill.verifiers.math import symbolic
 from distill.verifiers.pool import VerifierPool
 
 HERE = Path(__file__).parent
@@ -36,6 +38,20 @@ def problem(verifier: str = HOSTILE):
 def trace(answer: str, number: int = 0, **fields: object) -> Trace:
     known: dict = {"finish_reason": "stop", "thinking": "", **fields}
     return Trace(id=f"x-t-{number}", problem_id="x", sample=number, teacher="t", answer=answer, **known)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _alone() -> None:
+    """The process of math's last lane, which other tests may have left to live, ends first."""
+    symbolic.worker.cache_clear()
+    gc.collect()
+    end = time.monotonic() + 5
+    while (workers() or lanes()) and time.monotonic() < end:
+        time.sleep(0.02)
+
+
+def lanes() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "verifier-lane"]
 
 
 def workers() -> list[int]:
@@ -247,7 +263,7 @@ def test_no_process_stays_when_the_pool_is_left_by_an_error(error: type[BaseExce
         asyncio.run(main())
     assert time.monotonic() - left[0] < 5
     assert workers() == []
-    assert not [t for t in threading.enumerate() if t.name == "verifier-lane"]
+    assert not lanes()
 
 
 def test_a_cancelled_item_is_dropped_and_the_rest_is_judged() -> None:
@@ -276,6 +292,7 @@ SCRIPT = """
 import asyncio, sys
 sys.path.insert(0, {here!r})
 from test_pool import problem, trace, workers
+from distill.verifiers.math import symbolic
 from distill.verifiers.pool import VerifierPool
 
 async def main():

@@ -18,10 +18,11 @@ def ask(reference: str, answer: str) -> Judgement:
     if len(reference) > MAX_LENGTH or len(answer) > MAX_LENGTH:
         return Judgement(outcome="unverifiable", method="symbolic", reason="too long for the symbolic lane")
     problem = Problem(id="", prompt="", verifier="math_verify", reference=reference)
-    judgement = _worker()(problem, rf"\boxed{{{answer}}}")
+    judgement = worker()(problem, rf"\boxed{{{answer}}}")
     return judgement if judgement.method == "timeout" else msgspec.structs.replace(judgement, method="symbolic")
 
 
 @cache
-def _worker() -> Isolated:
+def worker() -> Isolated:
+    """The process that is asked, one for all of this process; it starts when it is needed."""
     return Isolated("math_verify", timeout=DEADLINE)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from distill.types import Judgement, Outcome, Problem
+from distill.types import Judgement, Problem
 from distill.verifiers import choice
 from distill.verifiers.extraction import MAX_SHOWN, TRUNCATED, after_thought
 from distill.verifiers.math import scalars
@@ -208,5 +208,4 @@ def _different(text: str, method: str) -> Judgement:
 
 
 def _incorrect(text: str, method: str, reason: str) -> Judgement:
-    outcome: Outcome = "incorrect"
-    return Judgement(outcome=outcome, extracted=_shown(text) or None, method=method, reason=reason)
+    return Judgement(outcome="incorrect", extracted=_shown(text) or None, method=method, reason=reason)

@@ -15,11 +15,10 @@ from flint import fmpq
 
 from distill.verifiers.math import balls, exact, magnitudes, units
 from distill.verifiers.math.exact import Beyond
-from distill.verifiers.math.tree import Apply, Constant, Node, Number, Quantity, Symbol, symbols, walk
+from distill.verifiers.math.tree import RANGES, Apply, Constant, Node, Number, Quantity, Symbol, symbols, walk
 
 _RATIONAL = frozenset(("+", "*", "/", "inv", "neg", "^", "!", "binom", "percent"))
 _RADIANS = units.read_unit("radian")
-_DIVIDING = frozenset(("/", "inv", "^", "mod"))
 _EXACT_DIGITS, _LONGER_DIGITS = 3, 4
 _PLACES = 6
 
@@ -52,10 +51,9 @@ def same_value(a: Node, b: Node) -> bool | None:
     infinite = [infinity(a), infinity(b)]
     if any(infinite):
         return infinite[0] == infinite[1]
-    undefined = [_is_undefined(a), _is_undefined(b)]
-    if any(undefined):
-        return None if all(undefined) else False
-    left, right = _rational(a), _rational(b)
+    (left, is_undefined), (right, is_undefined_too) = _evaluated(a), _evaluated(b)
+    if is_undefined or is_undefined_too:
+        return None if is_undefined and is_undefined_too else False
     if left is not None and right is not None:
         return left == right
     if _is_rational(a) and _is_rational(b):
@@ -70,24 +68,18 @@ def infinity(node: Node) -> int:
     return -infinity(node.args[0]) if isinstance(node, Apply) and node.op == "neg" else 0
 
 
-def _rational(node: Node) -> fmpq | None:
+def _evaluated(node: Node) -> tuple[fmpq | None, bool]:
+    """The exact value of a tree if it has one, and whether it is no number for certain."""
     try:
-        return exact.rational(node)
-    except (Beyond, ArithmeticError, RecursionError):
-        return None
-
-
-def _is_undefined(node: Node) -> bool:
-    """Whether it is no number for certain; only a tree that divides can be."""
-    if not any(isinstance(part, Apply) and part.op in _DIVIDING for part in walk(node)):
-        return False
-    try:
-        exact.rational(node)
+        return exact.rational(node), False
     except exact.NoValue:
-        return True
+        return None, True
     except (Beyond, ArithmeticError, RecursionError):
-        pass
-    return False
+        return None, False
+
+
+def _rational(node: Node) -> fmpq | None:
+    return _evaluated(node)[0]
 
 
 def _is_rational(node: Node) -> bool:
@@ -204,8 +196,7 @@ def in_order(nodes: Sequence[Node]) -> list[Node] | None:
 def is_closed(node: Node) -> bool:
     """Whether there is nothing to solve: no unknowns but dots, no sums over a range, no integrals."""
     return is_scalar(node) and not any(
-        (isinstance(part, Symbol) and part.name != "...")
-        or (isinstance(part, Apply) and part.op in ("sum", "prod", "int"))
+        (isinstance(part, Symbol) and part.name != "...") or (isinstance(part, Apply) and part.op in RANGES)
         for part in walk(node)
     )
 

@@ -97,7 +97,6 @@ Node: TypeAlias = (
     Number | Symbol | Constant | Apply | Quantity | Group | Listing | Matrix | Relation | Ratio | Based | Words
 )
 
-SCALARS = (Number, Symbol, Constant, Apply)
 RANGES = frozenset(("sum", "prod", "int"))
 """Operations with a body, an index and two bounds."""
 ZERO, ONE, TEN, HUNDRED = Number(0), Number(1), Number(10), Number(100)

@@ -63,6 +63,8 @@ class Sampling(Section):
     min_p: float = Field(default=0.0, ge=0, le=1)
     max_tokens: int = Field(default=4096, gt=0)
     """Longest reply, thought included. A reply that reaches it is `finish_reason: length` and never teaches."""
+    thinking_token_budget: int | None = Field(default=None, gt=0)
+    """Tokens after which the server closes the thought itself, where it can: vLLM with a `reasoning_parser`."""
 
 
 class Samples(Section):
@@ -72,12 +74,36 @@ class Samples(Section):
     max: int = Field(default=1, ge=1)
     until_correct: int = Field(default=1, ge=1)
     """A problem with so many correct replies (and at least `min` in all) gets no more."""
+    give_up_after: int | None = Field(default=None, ge=1)
+    """A problem with so many replies and none of them correct is hopeless, and gets no more."""
+    at_once: int = Field(default=1, ge=1)
+    """Beyond `min`, replies to one problem that may be in flight together when no other problem waits; those that are
+    still in flight when it has enough are cancelled. More than 1 fills slots that would idle at the end of a run."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.min > self.max:
             raise ValueError(f"min is {self.min} and max is {self.max}; min may not be above max")
         return self
+
+
+class Price(Section):
+    """What a model costs, in US dollars: by tokens, or by the hour of the GPUs that run it."""
+
+    input: float = Field(default=0.0, ge=0)
+    """A million tokens of prompts."""
+    cached_input: float | None = Field(default=None, ge=0)
+    """A million tokens of prompts that the server had in its cache; as `input` if not given."""
+    output: float = Field(default=0.0, ge=0)
+    """A million tokens of replies, thoughts included."""
+    gpu_hour: float = Field(default=0.0, ge=0)
+    """An hour of one GPU, for an engine that runs here."""
+
+    def dollars(self, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> float:
+        """What one reply costs."""
+        cached = self.input if self.cached_input is None else self.cached_input
+        fresh = prompt_tokens - cached_tokens
+        return (self.input * fresh + cached * cached_tokens + self.output * completion_tokens) / 1e6
 
 
 class Teacher(BaseModel):
@@ -87,6 +113,7 @@ class Teacher(BaseModel):
     engine: str
     model: str | None = None
     """A hub id, a folder, or a model that ships with distill (`tiny-teacher`, `tiny-base`)."""
+    price: Price | None = None
 
     @property
     def options(self) -> Options:
@@ -108,6 +135,15 @@ class Verify(Section):
     """A model that is asked about what the verifier leaves undecided; nobody if not given."""
 
 
+class Budget(Section):
+    """What all of `generate` may take. When it is used up, the run stops cleanly; a larger one goes on."""
+
+    tokens: int | None = Field(default=None, gt=0)
+    """Prompts and replies together."""
+    dollars: float | None = Field(default=None, gt=0)
+    """By the prices that the recipe gives."""
+
+
 class Generate(Section):
     """Problems, and who answers them."""
 
@@ -120,6 +156,11 @@ class Generate(Section):
     sampling: Sampling = Sampling()
     concurrency: int = Field(default=256, ge=1)
     """Requests in flight."""
+    budget: Budget = Budget()
+    cut_loops: bool = True
+    """Cut a reply once it only repeats itself: `finish_reason: aborted`, which never teaches."""
+    drain: float = Field(default=20.0, ge=0)
+    """Seconds that Ctrl-C or SIGTERM leaves to the requests in flight; a second one ends them at once."""
     verify: Verify = Verify()
 
 

@@ -14,6 +14,21 @@ from distill.recipe import Sampling
 from distill.types import FinishReason, Message
 
 
+class Meter:
+    """What one request has taken so far. An engine that can keeps it up to date, so that a cancelled request counts."""
+
+    __slots__ = ("completion_tokens", "dollars", "prompt_tokens", "tries")
+
+    def __init__(self) -> None:
+        self.tries = 0
+        """Times that it was sent to a server, the first one included."""
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+        """Tokens that have come, over all tries."""
+        self.dollars = 0.0
+        """What they cost, where the engine knows prices of its own."""
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One reply wanted."""
 
@@ -27,6 +42,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The reply shall be one of these. A server is held to it where it can be, and no engine promises it: look."""
     metadata: dict[str, object] = msgspec.field(default_factory=dict[str, object])
     """The problem's metadata and its id (``problem_id``), for engines that do not read text: solver, replay."""
+    cut_loops: bool = False
+    """Cut the reply once it only repeats itself, where the engine can look while it comes: see `distill.loops`."""
+    meter: Meter = msgspec.field(default_factory=Meter)
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,8 +55,16 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     reasoning: str | None = None
     """The thought, from servers that send it apart (`reasoning_content`); None from all others."""
     finish_reason: FinishReason = "stop"
+    reason: str = ""
+    """Why the engine cut it, where `finish_reason` is `aborted`."""
     prompt_tokens: int = 0
+    cached_tokens: int = 0
+    """Tokens of the prompt that the server had in its cache, where it says so."""
     completion_tokens: int = 0
+    is_estimated: bool = False
+    """The server sent no token counts, so they are our estimate."""
+    dollars: float | None = None
+    """What it cost by the engine's own prices; None where it has none."""
 
 
 class Engine(Protocol):

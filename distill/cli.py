@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from distill.recipe import Recipe, Stage
     from distill.run import Run
+    from distill.stages.generate import Shard
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -69,24 +70,67 @@ DEFAULT_RUNS = Path("runs")
 STOPPED = 130
 
 
-@app.command(epilog="Example: 'distill generate quickstart --limit 100 --set generate.samples.max=8'")
+@app.command(
+    epilog="Examples: 'distill generate quickstart --dry-run'. "
+    "'distill generate quickstart --limit 100 --set generate.samples.max=8'. "
+    "'distill generate quickstart --retry-truncated --max-tokens 800'. "
+    "In a job array: 'distill generate quickstart --shard $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT', "
+    "and 'distill merge runs/quickstart-*of8 --run quickstart' at the end"
+)
 def generate(
     recipe: RecipeArg,
     run: RunOption = None,
     runs: RunsOption = DEFAULT_RUNS,
     overrides: SetOption = None,
     limit: LimitOption = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="I/N",
+            help="Only the I-th of N shares of the problems (I from 1), in a run of its own; join them with merge.",
+        ),
+    ] = None,
+    retry_truncated: Annotated[
+        bool,
+        typer.Option(
+            "--retry-truncated", help="Ask only for replies again that reached a smaller limit than --max-tokens."
+        ),
+    ] = False,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option("--max-tokens", min=1, metavar="N", help="As --set generate.sampling.max_tokens=N."),
+    ] = None,
     restart: RestartOption = None,
     dry_run: DryRunOption = False,
 ) -> None:
     """Ask the teacher for traces and judge each as it comes."""
+    if max_tokens is not None:
+        overrides = [*(overrides or []), f"generate.sampling.max_tokens={max_tokens}"]
     asked = _load(recipe, overrides)
+    share = None if shard is None else _shard(shard)
+    name = run or (asked.name + share.suffix if share else None)
     if dry_run:
-        return _plan(asked, ["generate"], limit)
+        return _plan(asked, ["generate"], limit, runs / (name or asked.name))
     from distill.stages.generate import generate as stage
 
-    with _open(asked, runs, run, restart) as opened:
-        stage(opened, limit)
+    with _open(asked, runs, name, restart) as opened:
+        stage(opened, limit, shard=share, retry_truncated=retry_truncated)
+
+
+@app.command(
+    epilog="Example: 'distill merge runs/quickstart-1of2 runs/quickstart-2of2 --run quickstart', and then "
+    "'distill filter quickstart'"
+)
+def merge(
+    merged: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs of the same recipe.")],
+    run: Annotated[str, typer.Option("--run", metavar="NAME", help="Where to: a new run, or one that takes them in.")],
+    runs: RunsOption = DEFAULT_RUNS,
+) -> None:
+    """Join what generate made in several runs, of shards or on other machines: each trace once, nothing lost."""
+    from distill.stages.merge import merge as stage
+
+    _say(stage(merged, runs / run))
 
 
 @app.command(
@@ -172,7 +216,7 @@ def run_command(
     asked = _load(recipe, overrides)
     stages = _stages_of(asked)
     if dry_run:
-        return _plan(asked, stages, limit)
+        return _plan(asked, stages, limit, runs / (run or asked.name))
     from distill.stages import evaluate, filter, generate, train
 
     verbs: dict[Stage, Callable[[Run], object]] = {
@@ -283,6 +327,15 @@ def _load(name: str, overrides: list[str] | None) -> Recipe:
     return recipe.load(assets.find("recipes", name), overrides or [])
 
 
+def _shard(text: str) -> Shard:
+    from distill.stages.generate import Shard
+
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        raise RecipeError(f"--shard {text!r} is not I/N with I from 1 to N, such as 1/8 and 8/8")
+    return Shard(int(index), int(count))
+
+
 def _stages_of(recipe: Recipe) -> list[Stage]:
     from distill.recipe import STAGES
 
@@ -312,10 +365,10 @@ def _stage_named(name: str) -> Stage:
     return stages[name]
 
 
-def _plan(recipe: Recipe, stages: list[Stage], limit: int | None) -> None:
+def _plan(recipe: Recipe, stages: list[Stage], limit: int | None, directory: Path | None = None) -> None:
     from distill.stages.plan import show_plan
 
-    show_plan(recipe, stages, limit, _console())
+    show_plan(recipe, stages, limit, directory, _console())
 
 
 def _audit(recipe: Recipe, runs: Path, name: str | None, count: int) -> None:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
 import msgspec
 
@@ -21,6 +21,14 @@ from distill.errors import DataError, RunStorageError
 Record = TypeVar("Record", bound=msgspec.Struct)
 
 CHUNK = 1 << 16
+
+
+class Entry(NamedTuple, Generic[Record]):
+    """A record, and the bytes of the file that hold it."""
+
+    record: Record
+    start: int
+    end: int
 
 
 class Journal(Generic[Record]):
@@ -46,23 +54,45 @@ class Journal(Generic[Record]):
         Raises:
             DataError: If a line, other than a torn last one, is not a record.
         """
+        for entry in self.since(0):
+            yield entry.record
+
+    def since(self, offset: int) -> Iterator["Entry[Record]"]:
+        """Every whole record from a byte offset on, which must be where a line begins.
+
+        Raises:
+            DataError: If a line, other than a torn last one, is not a record.
+        """
         if not self.path.exists():
             return
+        knows_number = offset == 0
         with self.path.open("rb") as file:
+            file.seek(offset)
             for number, line in enumerate(file, start=1):
                 if not line.endswith(b"\n"):
                     return  # the torn tail of a killed writer
-                if line.isspace():
-                    continue
-                yield self._decode(line, number)
+                start, offset = offset, offset + len(line)
+                if not line.isspace():
+                    yield Entry(self._decode(line, number if knows_number else 0, start), start, offset)
 
-    def _decode(self, line: bytes, number: int) -> Record:
+    def at(self, offset: int) -> Record:
+        """The record whose line begins at a byte offset.
+
+        Raises:
+            DataError: If that line is not a record.
+        """
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            return self._decode(file.readline(), 0, offset)
+
+    def _decode(self, line: bytes, number: int, start: int) -> Record:
         try:
             return self._decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             shown = line[:80].decode(errors="replace").rstrip()
+            place = f"line {number}" if number else f"byte {start}"
             raise DataError(
-                f"{self.path}, line {number}: not a {self.record_type.__name__}: {error}. The line starts with "
+                f"{self.path}, {place}: not a {self.record_type.__name__}: {error}. The line starts with "
                 f"{shown!r}. Mend or delete that line; the other lines are untouched."
             ) from None
 
@@ -90,10 +120,14 @@ class Appender(Generic[Record]):
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-            cut_torn_tail(self._fd)
+            self.end = cut_torn_tail(self._fd)
+            """The file's length in bytes."""
 
-    def append(self, record: Record) -> None:
+    def append(self, record: Record) -> int:
         """Write one record; it is safe from kill -9 when this returns.
+
+        Returns:
+            The byte offset at which its line begins.
 
         Raises:
             RunStorageError: If the disk refuses. Nothing of the record stays in the file then.
@@ -104,6 +138,9 @@ class Appender(Generic[Record]):
             if written < len(line):
                 self._take_back(written)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        start = self.end
+        self.end += len(line)
+        return start
 
     def _take_back(self, num_bytes: int) -> None:
         with contextlib.suppress(OSError):
@@ -118,8 +155,8 @@ class Appender(Generic[Record]):
         os.close(self._fd)
 
 
-def cut_torn_tail(fd: int) -> None:
-    """Cut a file back to its last line end."""
+def cut_torn_tail(fd: int) -> int:
+    """Cut a file back to its last line end; returns its length after that, in bytes."""
     size = end = os.fstat(fd).st_size
     while end > 0:
         start = max(0, end - CHUNK)
@@ -130,6 +167,7 @@ def cut_torn_tail(fd: int) -> None:
         end = start
     if end < size:
         os.ftruncate(fd, end)
+    return end
 
 
 @contextlib.contextmanager

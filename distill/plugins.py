@@ -41,6 +41,7 @@ BUILTIN: Mapping[Kind, Mapping[str, str]] = {
         "correct": "distill.selectors.gates:correct",
         "incorrect": "distill.selectors.gates:incorrect",
         "length": "distill.selectors.length:length",
+        "pass_rate": "distill.selectors.difficulty:pass_rate",
         "per_problem": "distill.selectors.per_problem:per_problem",
         "structure": "distill.selectors.gates:structure",
     },

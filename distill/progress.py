@@ -16,10 +16,14 @@ LINE_EVERY = 10.0
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+Show = Callable[[int, str, float | None], None]
+"""Shows how much is done, how it goes, and the seconds left if the caller knows better than the rate so far."""
+
+
 class Tracker:
     """Counts work done towards a total, and shows it."""
 
-    def __init__(self, label: str, total: int, show: Callable[[int, str], None]) -> None:
+    def __init__(self, label: str, total: int, show: "Show") -> None:
         self.label = label
         self.total = total
         self.done = 0
@@ -28,12 +32,12 @@ class Tracker:
     def advance(self, note: str = "", by: int = 1) -> None:
         """More work is done; `note` says how it goes in a few words."""
         self.done += by
-        self._show(self.done, note)
+        self._show(self.done, note, None)
 
-    def reach(self, done: int, note: str = "") -> None:
-        """So much work is done in all."""
+    def reach(self, done: int, note: str = "", seconds_left: float | None = None) -> None:
+        """So much work is done in all; `seconds_left` is for work whose rate so far says little of the rest."""
         self.done = done
-        self._show(done, note)
+        self._show(done, note, seconds_left)
 
 
 def say(text: str) -> None:
@@ -56,7 +60,7 @@ def track(label: str, total: int, done: int = 0) -> Generator[Tracker]:
 
 
 @contextlib.contextmanager
-def _bar(label: str, total: int, done: int) -> Generator[Callable[[int, str], None]]:
+def _bar(label: str, total: int, done: int) -> Generator[Show]:
     columns = (
         TextColumn("{task.description:<9}"),
         BarColumn(),
@@ -68,23 +72,27 @@ def _bar(label: str, total: int, done: int) -> Generator[Callable[[int, str], No
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(label, total=total, completed=done, note="")
 
-        def show(done: int, note: str) -> None:
+        def show(done: int, note: str, seconds_left: float | None) -> None:
+            if seconds_left is not None:
+                note = f"~{seconds_left:,.0f} s left, {note}"
             progress.update(task, completed=done, note=note)
 
         yield show
 
 
-def _lines(label: str, total: int, already: int) -> Callable[[int, str], None]:
+def _lines(label: str, total: int, already: int) -> Show:
     started = last = time.monotonic()
 
-    def show(done: int, note: str) -> None:
+    def show(done: int, note: str, seconds_left: float | None) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last < LINE_EVERY and done < total:
             return
         last = now
         rate = (done - already) / max(now - started, 1e-6)
-        left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
+        if seconds_left is None and rate > 0:
+            seconds_left = (total - done) / rate
+        left = f", {seconds_left:.0f} s left" if seconds_left is not None and done < total else ""
         share = 100 * done / max(total, 1)
         say(f"{label}: {done}/{total} ({share:.0f} %), {rate:.1f}/s{left}  {note}".rstrip())
 

@@ -88,16 +88,14 @@ class Samples(Section):
 
 
 class Price(Section):
-    """What a model costs, in US dollars: by tokens, or by the hour of the GPUs that run it."""
+    """What a model's tokens cost, in US dollars for a million of them."""
 
     input: float = Field(default=0.0, ge=0)
-    """A million tokens of prompts."""
+    """Of prompts."""
     cached_input: float | None = Field(default=None, ge=0)
-    """A million tokens of prompts that the server had in its cache; as `input` if not given."""
+    """Of prompts that the server had in its cache; as `input` if not given."""
     output: float = Field(default=0.0, ge=0)
-    """A million tokens of replies, thoughts included."""
-    gpu_hour: float = Field(default=0.0, ge=0)
-    """An hour of one GPU, for an engine that runs here."""
+    """Of replies, thoughts included."""
 
     def dollars(self, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> float:
         """What one reply costs."""
@@ -114,6 +112,8 @@ class Teacher(BaseModel):
     model: str | None = None
     """A hub id, a folder, or a model that ships with distill (`tiny-teacher`, `tiny-base`)."""
     price: Price | None = None
+    tokenizer: str | None = None
+    """Folder of the tokenizer that counts prompts for `--dry-run`, where the model itself is not here."""
 
     @property
     def options(self) -> Options:
@@ -220,6 +220,8 @@ class Recipe(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     description: str = ""
     seed: int = 0
+    gpu_hour: float = Field(default=0.0, ge=0)
+    """US dollars that an hour of one GPU costs here, for the ledger."""
     generate: Generate
     filter: Filter = Filter()
     train: Train | None = None

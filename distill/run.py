@@ -3,11 +3,11 @@
     runs/<name>/
       recipe.yaml      resolved, re-runnable as it is
       manifest.json    versions, hardware, git commit, and for each stage its section, times and counts
-      problems.jsonl traces.jsonl verdicts.jsonl errors.jsonl     generate
-      decisions.jsonl train.jsonl                                 filter
-      checkpoints/ student/                                       train
-      eval/<suite>/<model>/                                       eval
-      report.md report.html                                       report
+      problems.jsonl traces.jsonl verdicts.jsonl unfinished.jsonl pass_rates.jsonl index.sqlite     generate
+      decisions.jsonl train.jsonl                                                                   filter
+      checkpoints/ student/                                                                         train
+      eval/<suite>/<model>/                                                                         eval
+      report.md report.html                                                                         report
 
 One process works in a run at a time (a lock that dies with its holder). A stage whose section changed since it made its
 files is refused, except for the keys that only let it grow or say where the work is done.
@@ -28,17 +28,26 @@ from distill import environment
 from distill.errors import RecipeError, RunChangedError, RunError, RunLockedError
 from distill.journal import Journal, storage_errors
 from distill.recipe import STAGES, Recipe, Stage
-from distill.types import Decision, Example, Problem, Trace, Verdict
+from distill.types import Decision, Example, PassRate, Problem, Trace, Verdict
 
 # Options of an engine that say where it works, and how fast; not what it answers.
-WHERE = ("args", "command", "base_url", "batch_size", "api_key_env", "timeout")
+WHERE = (
+    *("args", "command", "base_url", "batch_size", "api_key_env", "timeout", "startup_timeout", "max_retries"),
+    *("max_restarts", "stream", "requests_per_minute", "tokens_per_minute"),
+)
 VERIFY = ("verify.timeout", "verify.workers", *(f"verify.judge.{key}" for key in WHERE))
 
 # Keys that let a stage grow, or say where its work is done: they may change without a new run.
 ELASTIC: Mapping[Stage, tuple[str, ...]] = {
     "generate": (
         "samples",
+        "sampling.max_tokens",
         "concurrency",
+        "budget",
+        "cut_loops",
+        "drain",
+        "teacher.price",
+        "teacher.tokenizer",
         *VERIFY,
         "sources.*.count",
         "sources.*.limit",
@@ -50,7 +59,15 @@ ELASTIC: Mapping[Stage, tuple[str, ...]] = {
 }
 
 OUTPUTS: Mapping[Stage, tuple[str, ...]] = {
-    "generate": ("problems.jsonl", "traces.jsonl", "verdicts.jsonl", "errors.jsonl"),
+    "generate": (
+        "problems.jsonl",
+        "traces.jsonl",
+        "verdicts.jsonl",
+        "unfinished.jsonl",
+        "pass_rates.jsonl",
+        "index.sqlite",
+        "index.sqlite-wal",
+    ),
     "filter": ("decisions.jsonl", "train.jsonl"),
     "train": ("checkpoints", "student", "student.partial"),
     "eval": ("eval", "report.md", "report.html", "plots"),
@@ -66,7 +83,8 @@ class Run:
         self.problems = Journal(directory / "problems.jsonl", Problem)
         self.traces = Journal(directory / "traces.jsonl", Trace)
         self.verdicts = Journal(directory / "verdicts.jsonl", Verdict)
-        self.errors = Journal(directory / "errors.jsonl", Trace)
+        self.unfinished = Journal(directory / "unfinished.jsonl", Trace)
+        self.pass_rates = Journal(directory / "pass_rates.jsonl", PassRate)
         self.decisions = Journal(directory / "decisions.jsonl", Decision)
         self.examples = Journal(directory / "train.jsonl", Example)
         self.student_dir = directory / "student"
@@ -120,13 +138,7 @@ class Run:
         record = self.manifest["stages"].get(stage)
         if record is None:
             return
-        before, now = flatten(record["section"]), flatten(self._section(stage))
-        changed = [
-            f"{key if key == 'seed' else f'{stage}.{key}'} was {before.get(key)!r} and is now {now.get(key)!r}"
-            for key in sorted(before.keys() | now.keys())
-            if before.get(key) != now.get(key) and not is_elastic(stage, key)
-        ]
-        if changed:
+        if changed := differences(stage, record["section"], self._section(stage)):
             raise RunChangedError(
                 f"{self.dir} holds work of another recipe: {'; '.join(changed)}. "
                 f"Start a new run with --run NAME, or discard this stage's files and redo it with --restart {stage}."
@@ -165,6 +177,16 @@ class Run:
     def write_manifest(self) -> None:
         """Write the manifest, all or nothing."""
         write_json(self.dir / "manifest.json", self.manifest)
+
+
+def differences(stage: Stage, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two sections of a stage so that their work cannot be one, each in words."""
+    old, new = flatten(before), flatten(now)
+    return [
+        f"{key if key == 'seed' else f'{stage}.{key}'} was {old.get(key)!r} and is now {new.get(key)!r}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key) and not is_elastic(stage, key)
+    ]
 
 
 def is_elastic(stage: Stage, key: str) -> bool:

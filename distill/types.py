@@ -43,7 +43,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     """One reply of a model to one problem. A line of `traces.jsonl`."""
 
     id: str
-    """`<problem id>-<teacher key>-<sample>`: the content key by which runs resume, grow and merge."""
+    """`<problem id>-<teacher key>-<sample>`: the content key by which runs resume, grow and merge. The retry of a
+    truncated sample ends in `.<retry>` besides."""
     problem_id: str
     sample: int
     teacher: str
@@ -54,13 +55,44 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     finish_reason: FinishReason
     malformed: str | None = None
     """Why the reply lacks the shape its trace format asks for; None if it has it."""
+    retry: int = 0
+    """How many times its sample was asked again with a larger `max_tokens`, because the reply was truncated."""
+    max_tokens: int = 0
+    """The limit under which it was written."""
     prompt_tokens: int = 0
+    cached_tokens: int = 0
+    """Tokens of the prompt that the server had in its cache."""
     completion_tokens: int = 0
     """Tokens the model produced, thought included, counted by the engine."""
+    is_estimated: bool = False
+    """The server counted no tokens; the counts are an estimate."""
+    tries: int = 1
+    """Times the request was sent."""
+    dollars: float = 0.0
+    """What it cost, by the prices of the recipe at the time."""
     seed: int = 0
     seconds: float = 0.0
     """From the request to the end of the reply, as this process saw it."""
     error: str | None = None
+    """Why there is no whole reply, where `finish_reason` is `error` or `aborted`."""
+
+
+class PassRate(msgspec.Struct, frozen=True, kw_only=True):
+    """How the teacher fared on one problem. A line of `pass_rates.jsonl`, for problems with a judged trace.
+
+    Which replies exist depends on how the earlier ones went (a problem with enough gets no more), so `pass_rate`, which
+    is `correct / replies`, leans upwards. `difficulty` does not depend on when one stopped: it is one minus the mean of
+    the posterior Beta(1 + correct, 1 + wrong).
+    """
+
+    problem_id: str
+    replies: int
+    """Those with a verdict either way; truncated and cut ones are wrong."""
+    correct: int
+    truncated: int
+    unverifiable: int
+    pass_rate: float
+    difficulty: float
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):

@@ -211,9 +211,9 @@ def test_a_full_disk_is_said_and_what_finished_is_kept(recipe_path: Path, tmp_pa
     runs.mkdir()
     generate = " ".join(command("generate", recipe_path, "--set", "generate.sources.0.count=1000"))
     traces = runs / "small/traces.jsonl"
-    # A disk of its own, 400 KiB small, in a mount namespace; the second command sees the first one's files.
+    # A disk of its own, 1 MiB small, in a mount namespace; the second command sees the first one's files.
     script = (
-        f"mount -t tmpfs -o size=400k tmpfs {runs} || exit 77\n{generate}; echo code $? >&2\n"
+        f"mount -t tmpfs -o size=1m tmpfs {runs} || exit 77\n{generate}; echo code $? >&2\n"
         f"cat {traces}\nmount -o remount,size=8m {runs}\n{generate} && wc -l < {traces} >&2"
     )
     done = subprocess.run(

@@ -2,8 +2,11 @@
 
 import contextlib
 import hashlib
+import sqlite3
 from collections.abc import AsyncGenerator
 from pathlib import Path
+
+import msgspec
 
 from distill.engines import Completion, Request
 from distill.errors import EngineError
@@ -35,27 +38,49 @@ class ReplayEngine:
 
     @contextlib.asynccontextmanager
     async def session(self, logs_dir: Path) -> AsyncGenerator["ReplaySession", None]:
-        """Read the traces into memory.
+        """Note where each trace lies; they stay on the disk.
 
         Raises:
             EngineError: If two teachers' traces are in the file, and the recipe does not say which.
             DataError: If a line is not a trace.
         """
-        traces = [trace for trace in Journal(self.path, Trace) if self.teacher in (None, trace.teacher)]
-        teachers = sorted({trace.teacher for trace in traces})
-        if len(teachers) > 1:
-            raise EngineError(
-                f"{self.path} holds traces of {len(teachers)} teachers; choose one with "
-                f"`teacher:` in the recipe: {', '.join(teachers)}"
-            )
-        yield ReplaySession(self.path, {(trace.problem_id, trace.sample): trace for trace in traces})
+        with contextlib.closing(sqlite3.connect("")) as places:  # a private file, which goes with the connection
+            teachers = self._note_places(places)
+            if len(teachers) > 1:
+                raise EngineError(
+                    f"{self.path} holds traces of {len(teachers)} teachers; choose one with "
+                    f"`teacher:` in the recipe: {', '.join(sorted(teachers))}"
+                )
+            yield ReplaySession(self.path, places)
+
+    def _note_places(self, places: sqlite3.Connection) -> set[str]:
+        places.execute(
+            "CREATE TABLE places (problem TEXT, sample INTEGER, start INTEGER, PRIMARY KEY (problem, sample))"
+        )
+        teachers: set[str] = set()
+        for entry in Journal(self.path, _Place).since(0):
+            found = entry.record
+            if self.teacher in (None, found.teacher):
+                teachers.add(found.teacher)
+                row = (found.problem_id, found.sample, entry.start)
+                places.execute("INSERT OR REPLACE INTO places VALUES (?, ?, ?)", row)
+        return teachers
+
+
+class _Place(msgspec.Struct, frozen=True):
+    """Which sample of which problem a line holds."""
+
+    problem_id: str
+    sample: int
+    teacher: str
 
 
 class ReplaySession:
     """The recorded traces, by problem and sample."""
 
-    def __init__(self, path: Path, traces: dict[tuple[str, int], Trace]) -> None:
-        self.path, self.traces = path, traces
+    def __init__(self, path: Path, places: sqlite3.Connection) -> None:
+        self.path, self._places = path, places
+        self._traces = Journal(path, Trace)
 
     def chat_prompt(self, request: Request) -> str | None:
         """The prompt was rendered when the trace was recorded, and is not kept."""
@@ -72,18 +97,23 @@ class ReplaySession:
             raise EngineError(
                 f"replay needs problem_id and sample in a request's metadata, not {problem_id!r}, {sample!r}"
             )
-        trace = self.traces.get((problem_id, sample))
-        if trace is None:
+        row = self._places.execute(
+            "SELECT start FROM places WHERE problem = ? AND sample = ?", (problem_id, sample)
+        ).fetchone()
+        if row is None:
             raise EngineError(
                 f"{self.path} has no sample {sample} of problem {problem_id}; "
                 f"ask for fewer samples, or for the problems it was recorded with"
             )
+        trace = self._traces.at(row[0])
         if trace.finish_reason == "error":
             raise EngineError(trace.error or f"{self.path} recorded a failure as trace {trace.id}")
         return Completion(
             text=trace.answer,
             reasoning=trace.thinking,
             finish_reason=trace.finish_reason,
+            reason=trace.error or "",
             prompt_tokens=trace.prompt_tokens,
+            cached_tokens=trace.cached_tokens,
             completion_tokens=trace.completion_tokens,
         )

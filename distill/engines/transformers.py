@@ -42,6 +42,7 @@ class TransformersEngine:
         self.model = assets.model_path(model)
         self.batch_size, self.dtype, self.device, self.revision = batch_size, dtype, device, revision
         folder = Path(self.model)
+        self.num_gpus = 0 if device == "cpu" or not environment.gpus() else 1
         self.identity = weights_digest(folder) if folder.is_dir() else f"{self.model}@{revision or 'main'}"
 
     @contextlib.asynccontextmanager

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from distill.errors import DataError, RunError
+from distill.reporting.cost import cost_facts
 from distill.reporting.scores import best_of_roles, compare, read_scores, shown
 from distill.reporting.structure import FilterFacts, LogEntry, RecipeFacts, Report, TrainFacts
 from distill.reporting.traces import generate_facts, sample_traces, tally_of
@@ -38,15 +39,19 @@ def gather(run_dir: Path) -> Report:
     best = {suite: best_of_roles(scores) for suite, scores in measured.items()}
     suites = {suite: {role: shown(*found) for role, found in roles.items()} for suite, roles in best.items()}
     tally = tally_of(run_dir)
+    generated = generate_facts(run_dir, tally, stages.get("generate", {}).get("seconds", 0.0))
+    filtered = _filter_facts(stages.get("filter"))
+    trained = _train_facts(stages.get("train"), run_dir / "student" / "training_log.jsonl")
     report = Report(
         run=run_dir.resolve().name,
         recipe=_recipe_facts(recipe, run_dir),
         models=next(iter(suites.values()), {}),
         suites=suites,
         comparisons={suite: compare(roles) for suite, roles in best.items()},
-        generate=generate_facts(run_dir, tally, stages.get("generate", {}).get("seconds", 0.0)),
-        filter=_filter_facts(stages.get("filter")),
-        train=_train_facts(stages.get("train"), run_dir / "student" / "training_log.jsonl"),
+        generate=generated,
+        cost=cost_facts(stages, recipe, generated["verify"] if generated else None, filtered, trained),
+        filter=filtered,
+        train=trained,
         environment=manifest.get("environment", {}),
         sample_traces=sample_traces(run_dir, tally),
     )

@@ -81,6 +81,34 @@ class GenerateFacts(TypedDict):
     lengths: Lengths
 
 
+class CostRow(TypedDict):
+    """What one stage took."""
+
+    requests: int
+    """Sent, retries included."""
+    retries: int
+    cancelled: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    wasted_tokens: int
+    """Completion tokens of requests that gave no trace: failed, or cancelled because their problem had enough."""
+    gpu_hours: float
+    dollars: float
+
+
+class CostFacts(TypedDict):
+    """What the run took, by stage and in all."""
+
+    stages: dict[str, CostRow]
+    total: CostRow
+    kept: int
+    """Traces that the filter kept."""
+    dollars_per_kept: float | None
+    """What generate cost, shared among the kept traces; None if nothing is kept, or nothing has a price."""
+    tokens_per_kept: float | None
+
+
 class FunnelStep(TypedDict):
     """A step of the filter: traces it dropped, traces left after it, and its reasons counted."""
 
@@ -144,6 +172,7 @@ class Report(TypedDict):
     suites: dict[str, dict[str, ModelScores]]
     comparisons: dict[str, dict[str, Comparison]]
     generate: GenerateFacts | None
+    cost: CostFacts | None
     filter: FilterFacts | None
     train: TrainFacts | None
     environment: dict[str, Any]

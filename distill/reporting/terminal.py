@@ -9,7 +9,7 @@ from rich.text import Text
 
 from distill.evaluation.metrics import percent, short_count
 from distill.reporting import text
-from distill.reporting.structure import FilterFacts, ModelScores, Report
+from distill.reporting.structure import CostFacts, FilterFacts, ModelScores, Report
 
 
 def show(report: Report, run_dir: Path, console: Console | None = None) -> None:
@@ -30,6 +30,9 @@ def show(report: Report, run_dir: Path, console: Console | None = None) -> None:
         out.print(funnel_table(report["filter"]))
     if report["generate"]:
         out.print(Text(f"generate: {text.generate_sentence(report['generate'])}"))
+    if report["cost"]:
+        out.print(cost_table(report["cost"]))
+        out.print(Text(text.kept_sentence(report["cost"])))
     if report["train"]:
         out.print(Text(text.one_line(f"train: {text.train_sentence(report['train'])}")))
     for name in ("report.md", "report.html"):
@@ -65,6 +68,16 @@ def funnel_table(facts: FilterFacts) -> Table:
     for step in facts["funnel"]:
         reason = max(step["reasons"], key=lambda name: step["reasons"][name], default="")
         table.add_row(*map(_cell, (step["step"], f"{step['dropped']:,}", f"{step['left']:,}", reason)))
+    return table
+
+
+def cost_table(cost: CostFacts) -> Table:
+    """What each stage took, and all of them."""
+    table = _table("cost", ("stage",))
+    for title in text.COST_TITLES:
+        table.add_column(title, justify="right")
+    for stage, row in (*cost["stages"].items(), ("in all", cost["total"])):
+        table.add_row(*map(_cell, (stage, *text.cost_cells(row))))
     return table
 
 

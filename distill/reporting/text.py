@@ -5,7 +5,15 @@ from collections.abc import Mapping
 
 from distill.evaluation.metrics import Interval, percent, short_count
 from distill.judging import Ledger
-from distill.reporting.structure import Comparison, GenerateFacts, ModelScores, Report, TrainFacts
+from distill.reporting.structure import (
+    Comparison,
+    CostFacts,
+    CostRow,
+    GenerateFacts,
+    ModelScores,
+    Report,
+    TrainFacts,
+)
 
 ROLE_NAMES = {"student": "The student", "base": "the base", "teacher": "the teacher"}
 
@@ -136,6 +144,29 @@ def _cost(facts: GenerateFacts) -> str:
         return spent
     rate = facts["completion_tokens"] / facts["seconds"]
     return f"{spent} in {duration(facts['seconds'])}, {short_count(rate)} generated a second"
+
+
+def cost_cells(row: CostRow) -> list[str]:
+    """A stage's costs as the cells of a table's row; `COST_TITLES` heads it."""
+    counts = [f"{row[key]:,}" for key in ("requests", "retries", "cancelled")]
+    tokens = [short_count(row[key]) for key in ("prompt_tokens", "cached_tokens", "completion_tokens", "wasted_tokens")]
+    return [*counts, *tokens, f"{row['gpu_hours']:.2f}", dollars(row["dollars"]) if row["dollars"] else "-"]
+
+
+COST_TITLES = ("requests", "retries", "cancelled", "prompt", "cached", "completion", "wasted", "GPU hours", "cost")
+
+
+def dollars(amount: float) -> str:
+    """Money: whole cents, or three digits where it is less."""
+    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.3g}"
+
+
+def kept_sentence(cost: CostFacts) -> str:
+    """What a kept trace took; empty if none is kept."""
+    if cost["tokens_per_kept"] is None:
+        return ""
+    price = "" if cost["dollars_per_kept"] is None else f" and {dollars(cost['dollars_per_kept'])}"
+    return f"A kept trace took {short_count(cost['tokens_per_kept'])} of the teacher's tokens{price}."
 
 
 def train_sentence(facts: TrainFacts) -> str:

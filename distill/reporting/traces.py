@@ -122,7 +122,7 @@ def generate_facts(run_dir: Path, tally: Tally, seconds: float) -> GenerateFacts
         tokens=tally.prompt_tokens + tally.completion_tokens,
         prompt_tokens=tally.prompt_tokens,
         completion_tokens=tally.completion_tokens,
-        errors=_count_lines(run_dir / "errors.jsonl"),
+        errors=sum(spent.finish_reason == "error" for spent in Journal(run_dir / "unfinished.jsonl", TraceFacts)),
         finish_reasons=dict(sorted(tally.finish_reasons.items())),
         seconds=seconds,
         lengths=histogram(tally.lengths),

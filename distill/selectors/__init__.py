@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from distill.types import Problem, Trace, Verdict
+from distill.types import PassRate, Problem, Trace, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +20,8 @@ class Candidate:
     problem: Problem
     trace: Trace
     verdict: Verdict
+    pass_rate: PassRate | None = None
+    """How the teacher fared on its problem, all samples counted."""
 
 
 class Ruling(NamedTuple):

@@ -12,7 +12,11 @@ from distill.types import Problem
 
 
 class Source(Protocol):
-    """Gives problems. A larger `count` or `limit` only adds to the end, so that a run can grow."""
+    """Gives problems. A larger `count` or `limit` only adds to the end, so that a run can grow.
+
+    A source may have an attribute `fingerprint`, a text that says which version of its data it reads. While it and the
+    recipe stay the same, a run that goes on does not read the source again.
+    """
 
     def __iter__(self) -> Iterator[Problem]:
         """The problems, in a fixed order."""

@@ -51,6 +51,9 @@ class CountdownSource:
             the arithmetic that follows from it: what the tiny base student is taught, before it ever sees a search.
     """
 
+    fingerprint = ""
+    """The options decide everything."""
+
     def __init__(
         self,
         *,

@@ -55,6 +55,8 @@ class HubSource:
         self.revision = revision or self.card.revision
         self.split = split or self.card.split
         self.limit = limit
+        is_pinned = bool(_COMMIT.fullmatch(self.revision or "")) and not Path(self.path).exists()
+        self.fingerprint = self.revision if is_pinned else None
         # not find_spec: a folder of that name answers to it (`datasets/` in a checkout)
         try:
             importlib.metadata.version("datasets")

@@ -45,6 +45,8 @@ class JsonlSource:
         check_limit(limit, f"jsonl {path}")
         self.path = _find(path)
         self.limit = limit
+        found = self.path.stat()
+        self.fingerprint = f"{self.path.resolve()} {found.st_size} {found.st_mtime_ns}"
         self._reading = Reading(
             verifier=verifier,
             prompt="{" + prompt_column + "}" if prompt is None else prompt,

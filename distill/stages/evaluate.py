@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,9 +15,10 @@ from distill.evaluation.metrics import Scores, score
 from distill.evaluation.suites import Suite, load_suite
 from distill.formats import TraceFormat, named_format
 from distill.journal import storage_errors
+from distill.ledger import Ledger
 from distill.recipe import Eval, Samples, Scratch, digest
 from distill.run import Run
-from distill.sampling import Books, Plan, sample
+from distill.sampling import Plan, Store, sample
 from distill.stages.generate import teacher_engine
 from distill.types import Problem
 
@@ -42,11 +43,13 @@ def evaluate(run: Run, limit: int | None = None) -> list[Scores]:
     section = section_of(run)
     suites = [load_suite(name) for name in section.suites]
     with run.stage("eval") as record:
+        ledgers: dict[str, Any] = record.setdefault("ledgers", {})
         scores = [
-            measure(run, section, suite, contestant, limit)
+            measure(run, section, suite, contestant, limit, ledgers)
             for suite in suites
             for contestant in contestants(run, section)
         ]
+        record["ledger"] = msgspec.to_builtins(Ledger.total(msgspec.convert(ledgers, dict[str, Ledger]).values()))
         record["scores"] = {f"{s.suite}/{s.model}": s.headline() for s in scores}
     return scores
 
@@ -89,8 +92,10 @@ def student_format(folder: Path) -> TraceFormat:
     return msgspec.json.decode((folder / "trace_format.json").read_bytes(), type=TraceFormat)
 
 
-def measure(run: Run, section: Eval, suite: Suite, contestant: Contestant, limit: int | None) -> Scores:
-    """One model on one suite."""
+def measure(
+    run: Run, section: Eval, suite: Suite, contestant: Contestant, limit: int | None, ledgers: dict[str, Any]
+) -> Scores:
+    """One model on one suite; what it took goes into `ledgers`."""
     problems = list(islice(suite.problems(), limit))
     plan = Plan(
         trace_format=contestant.trace_format,
@@ -98,28 +103,41 @@ def measure(run: Run, section: Eval, suite: Suite, contestant: Contestant, limit
         sampling=section.sampling,
         seed=run.recipe.seed,
         concurrency=section.concurrency,
+        price=run.recipe.generate.teacher.price if contestant.name == "teacher" else None,
+        gpu_hour=run.recipe.gpu_hour,
         verify=run.recipe.generate.verify,
     )
     folder = run.eval_dir(suite.name, contestant.name)
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    books = Books.in_folder(folder)
-    failed = asyncio.run(sample(problems, contestant.engine, plan, books, run.logs_dir, contestant.name))
-    if failed:
-        raise RunError(f"eval: {failed} requests failed (see {books.errors.path}); the same command asks them again")
-    scores = scores_of(problems, plan, contestant, suite, books)
+    with Store(folder, plan.teacher_key(contestant.engine)) as store:
+        try:
+            outcome = asyncio.run(sample(problems, contestant.engine, plan, store, run.logs_dir, contestant.name))
+        except asyncio.CancelledError:  # stopped before the engine was up
+            raise KeyboardInterrupt from None
+        place = f"{suite.name}/{contestant.name}"
+        gpu_seconds = ledgers.get(place, {}).get("gpu_seconds", 0.0) + outcome.gpu_seconds
+        ledgers[place] = msgspec.to_builtins(msgspec.structs.replace(store.ledger, gpu_seconds=round(gpu_seconds, 1)))
+        if outcome.is_stopped:
+            raise KeyboardInterrupt
+        if outcome.failed:
+            raise RunError(
+                f"eval: {outcome.failed} requests failed (see {folder / 'unfinished.jsonl'}); the same command asks "
+                f"them again"
+            )
+        scores = scores_of(problems, plan, contestant, suite, store)
     with storage_errors(folder):
         (folder / "scores.json").write_bytes(msgspec.json.format(msgspec.json.encode(scores)) + b"\n")
     progress.say(f"eval: {suite.name} {contestant.name}: {scores.headline()}")
     return scores
 
 
-def scores_of(problems: list[Problem], plan: Plan, contestant: Contestant, suite: Suite, books: Books) -> Scores:
+def scores_of(problems: list[Problem], plan: Plan, contestant: Contestant, suite: Suite, store: Store) -> Scores:
     """The scores of exactly these problems and samples, whatever else the journals hold."""
     wanted = {problem.id for problem in problems}
     judged = [
         (trace, verdict)
-        for trace, verdict in books.of_teacher(plan.teacher_key(contestant.engine))
+        for trace, verdict in store.judged()
         if trace.problem_id in wanted and trace.sample < plan.samples.max
     ]
     return score(

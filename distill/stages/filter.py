@@ -59,10 +59,16 @@ def candidates(run: Run) -> Iterator[Candidate]:
     """Every judged trace, with its problem and its verdict."""
     problems: dict[str, Problem] = {problem.id: problem for problem in run.problems}
     verdicts = {verdict.trace_id: verdict for verdict in run.verdicts}
+    pass_rates = {found.problem_id: found for found in run.pass_rates}
     for trace in run.traces:
         verdict = verdicts.get(trace.id)
         if verdict is not None:
-            yield Candidate(problem=problems[trace.problem_id], trace=trace, verdict=verdict)
+            yield Candidate(
+                problem=problems[trace.problem_id],
+                trace=trace,
+                verdict=verdict,
+                pass_rate=pass_rates.get(trace.problem_id),
+            )
 
 
 def decide(found: Iterable[Candidate], steps: Sequence[Step], context: Context) -> Iterable[Candidate]:

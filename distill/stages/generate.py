@@ -1,45 +1,110 @@
 """generate: problems from the sources, replies from the teacher, verdicts as the replies come."""
 
 import asyncio
-from collections import Counter
+import inspect
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+import msgspec
+
+import distill
 from distill import plugins, progress
 from distill.engines import Engine
 from distill.errors import DataError
-from distill.judging import ledger
-from distill.recipe import Generate, Recipe
+from distill.judging import ledger as judge_ledger
+from distill.ledger import Ledger
+from distill.recipe import Generate, Recipe, digest
 from distill.run import Run
-from distill.sampling import Books, Plan, sample
+from distill.sampling import Outcome, Plan, Store, sample
 from distill.types import Problem
 
 
-def generate(run: Run, limit: int | None = None) -> None:
+@dataclass(frozen=True)
+class Shard:
+    """One of several machines' share of the problems: those whose id falls to it, whatever the others do."""
+
+    number: int
+    """From 1."""
+    of: int
+
+    def holds(self, problem: Problem) -> bool:
+        """Whether a problem is this shard's."""
+        return int(problem.id, 16) % self.of == self.number - 1
+
+    @property
+    def suffix(self) -> str:
+        """What a run of this shard is called besides the recipe's name."""
+        return f"-{self.number}of{self.of}"
+
+
+def generate(
+    run: Run, limit: int | None = None, *, shard: Shard | None = None, retry_truncated: bool = False
+) -> Outcome:
     """Ask the teacher until every problem has the samples the recipe wants; judge each reply as it comes.
 
     Args:
         run: Open; what it holds already is kept and counted.
         limit: Only the first so many problems.
+        shard: Of those, only this share.
+        retry_truncated: Ask only for replies again that were truncated under a smaller `max_tokens`.
+
+    Raises:
+        KeyboardInterrupt: If the user stopped it. What finished is kept.
     """
+    recipe = run.recipe
     with run.stage("generate") as record:
-        problems = write_problems(run, limit)
-        record["failed"] = asyncio.run(
-            sample(
-                problems,
-                teacher_engine(run.recipe),
-                plan_of(run.recipe),
-                Books.in_folder(run.dir),
-                run.logs_dir,
-                "generate",
-            )
-        )
-        record["problems"] = len(problems)
-        record["verify"] = ledger(run.verdicts.path)
-    if record["failed"]:
+        plan, engine = plan_of(recipe), teacher_engine(recipe)
+        gpu_seconds_before: float = record.get("ledger", {}).get("gpu_seconds", 0.0)
+
+        def tell(ledger: Ledger, gpu_seconds: float) -> None:
+            spent = msgspec.structs.replace(ledger, gpu_seconds=round(gpu_seconds_before + gpu_seconds, 1))
+            record["ledger"] = msgspec.to_builtins(spent)
+            run.write_manifest()
+
+        with Store(run.dir, plan.teacher_key(engine)) as store:
+            store.ledger.gpu_seconds = gpu_seconds_before
+            judged_before = store.ledger.judged
+            try:
+                outcome = asyncio.run(
+                    sample(
+                        problems_of(recipe, limit, shard),
+                        engine,
+                        plan,
+                        store,
+                        run.logs_dir,
+                        "generate",
+                        asked=fingerprint(recipe, limit, shard),
+                        retry_truncated=retry_truncated,
+                        tell=tell,
+                    )
+                )
+            except asyncio.CancelledError:  # stopped before the engine was up
+                raise KeyboardInterrupt from None
+            tell(store.ledger, outcome.gpu_seconds)
+            if not outcome.problems:
+                names = ", ".join(source.use for source in recipe.generate.sources)
+                raise DataError(f"no problems: the sources ({names}) gave none; look at generate.sources in the recipe")
+            if store.ledger.judged != judged_before or not run.pass_rates.path.exists():
+                store.write_pass_rates()
+                record["verify"] = judge_ledger(run.verdicts.path)
+        record.update(failed=outcome.failed, problems=outcome.problems, open=outcome.open)
+    _say_how_it_ended(run, outcome)
+    if outcome.is_stopped:
+        raise KeyboardInterrupt
+    return outcome
+
+
+def _say_how_it_ended(run: Run, outcome: Outcome) -> None:
+    if outcome.is_spent:
         progress.say(
-            f"generate: {record['failed']} requests failed (see {run.errors.path}); the same command asks them again"
+            f"generate: the budget is spent, and {outcome.open:,} of {outcome.problems:,} problems want more samples. "
+            f"Raise generate.budget and run the same command to go on"
+        )
+    if outcome.failed:
+        progress.say(
+            f"generate: {outcome.failed} requests failed (see {run.unfinished.path}); the same command asks them again"
         )
 
 
@@ -52,6 +117,12 @@ def plan_of(recipe: Recipe) -> Plan:
         sampling=generate.sampling,
         seed=recipe.seed,
         concurrency=generate.concurrency,
+        budget=generate.budget,
+        price=generate.teacher.price,
+        gpu_hour=recipe.gpu_hour,
+        cut_loops=generate.cut_loops,
+        drain=generate.drain,
+        limit_may_grow=True,
         verify=generate.verify,
     )
 
@@ -62,38 +133,28 @@ def teacher_engine(recipe: Recipe) -> Engine:
     return plugins.build("engines", teacher.engine, teacher.options)
 
 
-def write_problems(run: Run, limit: int | None) -> list[Problem]:
-    """The problems to ask, in their order; those the run does not know yet are added to its file."""
-    problems = list(islice(problems_of(run.recipe.generate, run.recipe.seed), limit))
-    if not problems:
-        names = ", ".join(source.use for source in run.recipe.generate.sources)
-        raise DataError(f"no problems: the sources ({names}) gave none; look at generate.sources in the recipe")
-    known = {problem.id for problem in run.problems}
-    with run.problems.appender() as journal:
-        for problem in problems:
-            if problem.id not in known:
-                journal.append(problem)
-    return problems
+def problems_of(recipe: Recipe, limit: int | None = None, shard: Shard | None = None) -> Iterator[Problem]:
+    """The problems of the sources, in their order; some may come more than once."""
+    found = islice((problem for source in _sources(recipe) for problem in source), limit)
+    return found if shard is None else filter(shard.holds, found)
 
 
-def problems_of(section: Generate, seed: int) -> Iterator[Problem]:
-    """Every different problem of the sources, in their order."""
-    seen: set[str] = set()
-    repeated: Counter[str] = Counter()
+def fingerprint(recipe: Recipe, limit: int | None, shard: Shard | None) -> str | None:
+    """What decides the problems that the sources give; None if one of them cannot say."""
+    prints = [getattr(source, "fingerprint", None) for source in _sources(recipe)]
+    if None in prints:
+        return None
+    sources = recipe.section("generate")["sources"]
+    return digest([distill.__version__, recipe.seed, sources, prints, limit, shard and shard.suffix])
+
+
+def _sources(recipe: Recipe) -> Iterator[Any]:
+    section: Generate = recipe.generate
     for source in section.sources:
-        for problem in plugins.build("sources", source.use, seeded(source.use, source.options, seed)):
-            if problem.id in seen:
-                repeated[source.use] += 1
-                continue
-            seen.add(problem.id)
-            yield problem
-    for name, count in repeated.items():
-        progress.say(f"generate: {count} problems of source {name} were given before and are left out")
+        yield plugins.build("sources", source.use, seeded(source.use, source.options, recipe.seed))
 
 
 def seeded(name: str, options: dict[str, Any], seed: int) -> dict[str, Any]:
     """A source's options, with the run's seed where the source takes one and the recipe gives none."""
-    import inspect
-
     takes_seed = "seed" in inspect.signature(plugins.resolve("sources", name)).parameters
     return {"seed": seed, **options} if takes_seed else options

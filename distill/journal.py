@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Generator, Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, NamedTuple, Self, TypeVar
@@ -47,6 +48,7 @@ class Journal(Generic[Record]):
         self.path = path
         self.record_type = record_type
         self._decoder = msgspec.json.Decoder(record_type)
+        self._looked_up: BufferedReader | None = None
 
     def __iter__(self) -> Iterator[Record]:
         """Every whole record, in the order of writing, in flat memory.
@@ -81,9 +83,10 @@ class Journal(Generic[Record]):
         Raises:
             DataError: If that line is not a record.
         """
-        with self.path.open("rb") as file:
-            file.seek(offset)
-            return self._decode(file.readline(), 0, offset)
+        if self._looked_up is None:  # kept open: opening costs more than reading a line
+            self._looked_up = self.path.open("rb")
+        self._looked_up.seek(offset)
+        return self._decode(self._looked_up.readline(), 0, offset)
 
     def _decode(self, line: bytes, number: int, start: int) -> Record:
         try:

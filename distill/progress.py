@@ -82,13 +82,14 @@ def _bar(label: str, total: int, done: int) -> Generator[Show]:
 
 def _lines(label: str, total: int, already: int) -> Show:
     started = last = time.monotonic()
+    is_whole = False
 
     def show(done: int, note: str, seconds_left: float | None) -> None:
-        nonlocal last
+        nonlocal last, is_whole
         now = time.monotonic()
-        if now - last < LINE_EVERY and done < total:
+        if now - last < LINE_EVERY and (is_whole or done < total):
             return
-        last = now
+        last, is_whole = now, done >= total
         rate = (done - already) / max(now - started, 1e-6)
         if seconds_left is None and rate > 0:
             seconds_left = (total - done) / rate

@@ -240,10 +240,21 @@ class Recipe(Section):
         for index, step in enumerate(self.filter.select):
             _check_part(("filter", "select", index), "selectors", step.use, step.options)
         _check_part(("filter", "build"), "builders", self.filter.build.use, self.filter.build.options)
+        self._check_budget()
         for where, name in self._format_names():
             if name not in FORMATS:
                 raise _PartError(where, f"no trace format named {name!r}; choose one of {', '.join(FORMATS)}")
         return self
+
+    def _check_budget(self) -> None:
+        """A budget in dollars that nothing is counted against would never end a run."""
+        teacher, budget = self.generate.teacher, self.generate.budget.dollars
+        has_price = teacher.price is not None or self.gpu_hour > 0 or "'price'" in repr(teacher.options)
+        if budget is not None and not has_price:
+            raise _PartError(
+                ("generate", "budget", "dollars"),
+                f"{budget:g}, and nothing has a price: give generate.teacher.price or gpu_hour, or a budget in tokens",
+            )
 
     def _format_names(self) -> list[tuple[tuple[str | int, ...], str]]:
         names: list[tuple[tuple[str | int, ...], str]] = [(("generate", "format"), self.generate.format)]

@@ -8,6 +8,7 @@ from distill import assets
 from distill import recipe as recipes
 from distill.errors import DistillError, RecipeError
 from distill.recipe import Recipe, digest, load
+from tests.conftest import SOLVER_RECIPE
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = sorted((ROOT / "recipes").rglob("*.yaml"))
@@ -15,6 +16,15 @@ SHIPPED = sorted((ROOT / "recipes").rglob("*.yaml"))
 
 def test_there_are_recipes_to_test():
     assert {"quickstart", "tiny-teacher", "tiny-base"} <= {path.stem for path in SHIPPED}
+
+
+def test_a_budget_in_dollars_needs_a_price(tmp_path: Path):
+    path = tmp_path / "small.yaml"
+    path.write_text(SOLVER_RECIPE)
+    with pytest.raises(RecipeError, match=r"generate\.budget\.dollars: 5, and nothing has a price"):
+        load(path, ["generate.budget.dollars=5"])
+    for priced in ("gpu_hour=2.5", "generate.teacher.price.output=2"):
+        assert load(path, ["generate.budget.dollars=5", priced]).generate.budget.dollars == 5
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

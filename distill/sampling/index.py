@@ -8,7 +8,7 @@ has not seen, and a run of a million traces goes on in seconds and in flat memor
 import contextlib
 import errno
 import sqlite3
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,8 @@ import msgspec
 
 from distill.journal import storage_errors
 from distill.ledger import Ledger, Spent
-from distill.sampling.case import num_done, with_outcome
+from distill.recipe import Samples
+from distill.sampling.case import num_done, wants_more, with_outcome
 from distill.types import Outcome
 
 VERSION = "1"
@@ -39,9 +40,6 @@ CREATE TABLE truncated (
     problem TEXT NOT NULL, sample INTEGER NOT NULL, retry INTEGER NOT NULL, max_tokens INTEGER NOT NULL,
     PRIMARY KEY (problem, sample)) WITHOUT ROWID;
 """
-
-Wants = Callable[[str], bool]
-"""Whether a problem with these outcomes gets another sample."""
 
 
 class Standing(NamedTuple):
@@ -72,7 +70,6 @@ class Index:
 
     def __init__(self, path: Path, teacher: str) -> None:
         self.path, self.teacher = path, teacher
-        self._wants: Wants = lambda outcomes: False
         self._num_changes = 0
         try:
             self._open()
@@ -87,7 +84,7 @@ class Index:
         # Exclusive: no shared memory, which network file systems lack. Off: the journals are the truth, not this file.
         for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=OFF", "cache_size=-4000"):
             self._db.execute(f"PRAGMA {pragma}")
-        self._db.create_function("wants", 1, self._is_wanted)
+        self._db.create_function("wants", 1, self._is_wanted, deterministic=True)
         if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
             self._db.executescript(_SCHEMA)
             self._put("made", [VERSION, self.teacher])
@@ -98,12 +95,15 @@ class Index:
         self.ledger = msgspec.convert(self._get("ledger", {}), Ledger)
         self.verifiers = set[str](self._get("verifiers", []))
         """Names of all that the folder's problems need."""
+        self.samples: dict[str, Any] | None = self._get("samples", None)
+        """What the last call wanted of each problem."""
+        self._policy = Samples(**self.samples) if self.samples else Samples()
         self.call: int = self._get("call", 0)
         self.asked: str | None = self._get("asked", None)
         self._db.execute("BEGIN")
 
     def _is_wanted(self, outcomes: str) -> bool:
-        return self._wants(outcomes)
+        return wants_more(outcomes, self._policy)
 
     def _discard(self) -> None:
         with contextlib.suppress(sqlite3.Error, AttributeError):
@@ -120,7 +120,7 @@ class Index:
 
     def commit(self) -> None:
         """Keep what is known so far, with how far each journal is read."""
-        for key in ("offsets", "ledger", "verifiers", "call", "asked"):
+        for key in ("offsets", "ledger", "verifiers", "samples", "call", "asked"):
             self._put(key, getattr(self, key))
         self._db.execute("COMMIT")
         self._db.execute("BEGIN")
@@ -131,6 +131,11 @@ class Index:
         self.commit()
         self._db.execute("COMMIT")
         self._db.close()
+
+    def abandon(self) -> None:
+        """Close the file as it was last committed; what came since is read again from the journals."""
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
 
     def start_again(self) -> None:
         """Forget everything."""
@@ -144,10 +149,11 @@ class Index:
 
     # What the journals say, a line at a time.
 
-    def add_problem(self, problem_id: str, verifier: str, start: int) -> None:
+    def add_problem(self, problem_id: str, verifier: str, start: int, *, is_wanted: bool = False) -> None:
         """A line of `problems.jsonl`; it is wanted once a call asks for it."""
         self.verifiers.add(verifier)
-        self._db.execute("INSERT OR IGNORE INTO problems (id, start, call) VALUES (?, ?, 0)", (problem_id, start))
+        row = (problem_id, start, self.call if is_wanted else 0)
+        self._db.execute("INSERT OR IGNORE INTO problems (id, start, call) VALUES (?, ?, ?)", row)
         self._changed()
 
     def add_trace(self, spent: Spent, start: int) -> None:
@@ -190,7 +196,7 @@ class Index:
         if row is None:
             return False  # a trace of a problem that the folder does not hold
         outcomes = with_outcome(row[0], sample, outcome)
-        wants_more = row[1] == self.call and self._wants(outcomes)
+        wants_more = row[1] == self.call and self._is_wanted(outcomes)
         self._db.execute(
             "UPDATE problems SET outcomes = ?, done = ?, is_open = IIF(is_open = -1, -1, ?) WHERE id = ?",
             (outcomes, num_done(outcomes), wants_more, problem),
@@ -201,7 +207,7 @@ class Index:
 
     def begin_call(self) -> None:
         """A new call, which says with `want` which problems it is about."""
-        self.call, self.asked = self.call + 1, None
+        self.call, self.asked, self.samples = self.call + 1, None, None
 
     def want(self, problem_id: str) -> bool | None:
         """This call is about that problem.
@@ -218,10 +224,13 @@ class Index:
         self._changed()
         return True
 
-    def apply(self, wants: Wants) -> None:
-        """From now on a problem of this call is open if `wants` says so of its outcomes."""
-        self._wants = wants
-        self._db.execute("UPDATE problems SET is_open = (call = ? AND wants(outcomes))", (self.call,))
+    def apply(self, samples: Samples) -> None:
+        """From now on a problem of this call is open if it wants more by these rules."""
+        if self.samples == samples.model_dump():
+            self._db.execute("UPDATE problems SET is_open = 1 WHERE is_open = -1")
+        else:
+            self.samples, self._policy = samples.model_dump(), samples
+            self._db.execute("UPDATE problems SET is_open = (call = ? AND wants(outcomes))", (self.call,))
         self.commit()
 
     def set_aside(self, problem_id: str) -> None:

@@ -234,7 +234,7 @@ class Sampler:
         self._failed_in_a_row += 1
         self.pulse.failed += 1
         case.has_failed = True
-        self.store.index.set_aside(case.problem_id)
+        self.store.set_aside(case.problem_id)
         self._keep_unfinished(case, sample, request, seconds, "error", str(error))
         if self._failed_in_a_row >= MAX_FAILURES_IN_A_ROW:
             raise EngineError(

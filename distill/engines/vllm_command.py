@@ -140,8 +140,11 @@ def _filled(word: str, values: Mapping[str, str]) -> str:
 
 
 def _defaults(launcher: Launcher, names: set[str]) -> dict[str, Any]:
-    # Else the model's generation_config.json sets a top_k or a temperature that the recipe has left neutral.
-    defaults: dict[str, Any] = {"generation_config": "vllm"} if launcher.is_vllm else {}
+    defaults: dict[str, Any] = {}
+    if launcher.is_vllm:
+        # Else the model's generation_config.json sets a top_k or a temperature that the recipe has left neutral, and
+        # the cached part of a prompt is not told.
+        defaults |= {"generation_config": "vllm", "enable_prompt_tokens_details": True}
     if launcher.is_cpu_build:
         defaults |= {"dtype": "bfloat16", "enforce_eager": True}
     return {name: value for name, value in defaults.items() if name not in names}

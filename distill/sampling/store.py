@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 import msgspec
 
+from distill.errors import RunStorageError
 from distill.journal import Appender, Entry, Journal
 from distill.ledger import Ledger, Spent
 from distill.recipe import Samples
@@ -85,7 +86,9 @@ class Store:
 
     @contextlib.contextmanager
     def _indexed(self) -> Generator[None]:
-        """Change or read the index. After a failure it knows less than it says: nothing more of it is committed."""
+        """Change or read the index. A failure rolls back what it learned last, so from then on it is left alone."""
+        if self._is_torn:
+            raise RunStorageError(f"{self._path} failed before; the same command makes it whole again")
         try:
             with sqlite_errors(self._path):
                 yield

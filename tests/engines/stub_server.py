@@ -1,4 +1,7 @@
-"""A process that behaves as a model server does, with a child of its own, and with faults that its flags ask for."""
+"""A process that behaves as a model server does, with a child of its own, and with faults that its flags ask for.
+
+Each start is a life. The faults can begin with a later one, or end with an earlier one.
+"""
 
 import argparse
 import json
@@ -7,8 +10,18 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+FAULTS = (
+    "die_at_start",
+    "never_healthy",
+    "die_when_asked",
+    "ignore_sigterm",
+    "never_answer",
+    "die_slowly_when_asked",
+)
 
 
 def read_flags() -> argparse.Namespace:
@@ -17,9 +30,21 @@ def read_flags() -> argparse.Namespace:
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--pids", type=Path, required=True)
-    for fault in ("die-at-start", "never-healthy", "die-when-asked", "ignore-sigterm"):
-        parser.add_argument(f"--{fault}", action="store_true")
-    return parser.parse_args()
+    parser.add_argument("--first-faulty-life", type=int, default=1)
+    parser.add_argument("--last-faulty-life", type=int, default=1000)
+    for fault in FAULTS:
+        parser.add_argument(f"--{fault.replace('_', '-')}", action="store_true")
+    flags = parser.parse_known_args()[0]  # a real server's flags mean nothing here
+    if not flags.first_faulty_life <= count_lives(flags.pids.with_name("lives")) <= flags.last_faulty_life:
+        vars(flags).update(dict.fromkeys(FAULTS, False))
+    return flags
+
+
+def count_lives(path: Path) -> int:
+    with path.open("a+") as lives:
+        lives.write(f"{os.getpid()}\n")
+        lives.seek(0)
+        return len(lives.readlines())
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -29,9 +54,15 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(503 if self.flags.never_healthy else 200, {})
 
     def do_POST(self) -> None:
+        print("stub: asked", flush=True)
         if self.flags.die_when_asked:
             print("stub: CUDA error", flush=True)
             os._exit(7)
+        if self.flags.never_answer:
+            time.sleep(600)
+        if self.flags.die_slowly_when_asked:
+            self.die_slowly()
+            return
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.headers["Authorization"] != f"Bearer {os.environ['VLLM_API_KEY']}":
             self.answer(401, {"error": {"message": "wrong key"}})
@@ -39,6 +70,13 @@ class Handler(BaseHTTPRequestHandler):
         message = {"role": "assistant", "content": f"{body['model']} heard {body['messages'][-1]['content']}"}
         usage = {"prompt_tokens": 1, "completion_tokens": 2}
         self.answer(200, {"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage})
+
+    def die_slowly(self) -> None:
+        """As vLLM's API server does when its engine has died: it refuses for a while."""
+        self.flags.never_healthy = True
+        self.answer(500, {"error": {"message": "the engine is dead"}})
+        time.sleep(1)
+        os._exit(1)
 
     def answer(self, status: int, body: object) -> None:
         content = json.dumps(body).encode()

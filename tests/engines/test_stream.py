@@ -1,6 +1,7 @@
 """A streamed reply is the same however its bytes come, and is cut, counted and closed in time."""
 
 import asyncio
+import itertools
 import time
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def data_of(chunks: list[bytes]) -> list[bytes]:
 
 def split(text: bytes, places: list[int]) -> list[bytes]:
     cuts = [0, *sorted(place % (len(text) + 1) for place in places), len(text)]
-    return [text[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [text[start:end] for start, end in itertools.pairwise(cuts)]
 
 
 @pytest.mark.parametrize(

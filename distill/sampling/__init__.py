@@ -120,13 +120,14 @@ class _Call:
 
     async def run(self, session: Session, bench: Bench, tracker: progress.Tracker, retried: list[Case] | None) -> None:
         self.pulse.begin_asking()
+        done_before = tracker.done
         self.sampler = Sampler(session, bench, self.plan, self.store, self.pulse)
-        watch = asyncio.create_task(self.watch(tracker, tracker.done))
+        watch = asyncio.create_task(self.watch(tracker, done_before))
         try:
             await self.sampler.run(retried)
         finally:
             watch.cancel()
-        tracker.reach(tracker.done, self.pulse.note(is_waiting=False))
+        tracker.reach(done_before + self.pulse.closed, self.pulse.note(is_waiting=False))
 
     async def watch(self, tracker: progress.Tracker, done_before: int) -> None:
         """Show how it goes, and tell what it took, again and again."""

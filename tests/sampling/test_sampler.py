@@ -50,7 +50,8 @@ def test_a_fixed_number_is_asked_whatever_comes_back(tmp_path: Path, count: int)
 
 def test_siblings_in_flight_are_cancelled_and_what_they_took_is_counted(tmp_path: Path):
     engine = ScriptedEngine(
-        lambda prompt, sample: RIGHT if sample == 1 else WRONG, delay=lambda prompt, sample: 3 if sample == 1 else FOREVER
+        lambda prompt, sample: RIGHT if sample == 1 else WRONG,
+        delay=lambda prompt, sample: 3 if sample == 1 else FOREVER,
     )
     run(tmp_path, problems(1), engine, plan(Samples(min=1, max=4, at_once=4), price=Price(output=1e6)))
     assert sorted(engine.asked) == [("p0", sample) for sample in range(4)]

@@ -186,9 +186,7 @@ def test_after_a_failure_of_the_index_nothing_more_of_it_is_committed(tmp_path: 
     ("outcomes", "truncated", "rate", "difficulty"),
     [("c", 0, 1.0, 0.3333), ("iiic", 1, 0.25, 0.6667), ("uu", 0, 0.0, 0.5), ("i.u", 0, 0.0, 0.6667)],
 )
-def test_a_pass_rate_counts_what_was_judged_either_way(
-    outcomes: str, truncated: int, rate: float, difficulty: float
-):
+def test_a_pass_rate_counts_what_was_judged_either_way(outcomes: str, truncated: int, rate: float, difficulty: float):
     found = pass_rate("p", outcomes, truncated)
     assert (found.pass_rate, found.difficulty, found.truncated) == (rate, difficulty, truncated)
     assert found.replies + found.unverifiable == len(outcomes.replace(".", ""))

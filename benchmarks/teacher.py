@@ -347,6 +347,7 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", help="a word of the names of the rows to run, besides the baseline")
+    parser.add_argument("--keep", action="store_true", help="keep the logs, and what the clients stored")
     options = parser.parse_args()
     batches = sorted({options.concurrency // SAMPLES, options.problems})
     tables = {"overhead": [BARE, OURS, BENCH], "peers": [OURS, *map(distilabel_row, batches), CURATOR]}
@@ -357,9 +358,13 @@ def main() -> None:
     try:
         print_table(asyncio.run(run_all(rows, options, folder)), baseline.name)
     except BaseException:
-        say(f"the logs of the server and of each client are in {folder}")
+        options.keep = True
         raise
-    shutil.rmtree(folder)
+    finally:
+        if options.keep:
+            say(f"the logs of the server and what each client stored are in {folder}")
+        else:
+            shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

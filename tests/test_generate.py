@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import SOLVER_RECIPE, Distill, command, lines, quiet_environment, without_times
+from tests.conftest import Distill, command, lines, quiet_environment, without_times
 from tests.engines.fake_chat_server import Answer, FakeChatServer, completion
 from tests.test_cli import error_of
 

@@ -32,7 +32,7 @@ class VLLMEngine:
         model: A folder, a hub id, or a model that ships with distill.
         args: The server's own flags by their own names: ``{max_model_len: 16384, tensor_parallel_size: 8}``. Unless
             they say otherwise, `generation_config` is `vllm`: sampling is what the recipe says, and the model's own
-            defaults do not fill in. vLLM's CPU build runs with `dtype: bfloat16` and `enforce_eager`.
+            defaults do not fill in. vLLM's CPU build runs with `dtype: bfloat16`, `enforce_eager` and whole prompts.
         command: Starts the server; see `vllm_command.find_launcher` for its forms, and for where vLLM is looked for
             without it.
         startup_timeout: Seconds until the server must be healthy.

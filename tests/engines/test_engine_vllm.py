@@ -410,7 +410,8 @@ def test_real_vllm_serves_a_model_and_leaves_nothing_behind(
     monkeypatch.setenv(COMMAND_ENV, str(VLLM_PYTHON))
     transformers = pytest.importorskip("transformers")
     tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_model)
-    engine = VLLMEngine(model=str(tiny_model), args={"max_model_len": 256}, startup_timeout=300)
+    args = {"max_model_len": 256, "max_num_batched_tokens": 256}
+    engine = VLLMEngine(model=str(tiny_model), args=args, startup_timeout=300)
     plain = request("2+2?", max_tokens=12, seed=3)
 
     async def go() -> None:
@@ -435,6 +436,10 @@ def test_real_vllm_serves_a_model_and_leaves_nothing_behind(
             assert chosen.text in ("even", "odd")
             with pytest.raises(EngineError, match=r"answered 400: .*256"):
                 await session.complete(request("2+2?", max_tokens=4000))
+            # More prompts at once than a step of the server holds: it must not split one, for on a CPU that is its end.
+            many = [session.complete(request("a" * 150, max_tokens=2, seed=seed)) for seed in range(40)]
+            assert {reply.completion_tokens for reply in await asyncio.gather(*many)} <= {1, 2}
+            assert session.kept.num_restarts == 0
             stopped = asyncio.create_task(session.complete(request("go on", max_tokens=200)))
             await asyncio.sleep(0.2)
             stopped.cancel()

@@ -112,7 +112,7 @@ def test_the_cpu_build_is_started_as_a_module_with_what_a_cpu_needs(
     assert find_launcher("vllm")[0] == find_launcher(str(bin_dir / "vllm"))[0]
     launcher = find_launcher(str(bin_dir / "vllm"))
     assert launcher.words[:2] == (str(bin_dir / "python"), "-m")
-    assert words(launcher)[-6:] == [*NEUTRAL, "--dtype", "bfloat16", "--enforce-eager"]
+    assert words(launcher)[-7:] == [*NEUTRAL, "--dtype", "bfloat16", "--enforce-eager", "--no-enable-chunked-prefill"]
     assert words(launcher, dtype="float32", enforce_eager=False)[-3:] == ["--dtype", "float32", "--no-enforce-eager"]
     assert server_environment(launcher, "k")["VLLM_CPU_KVCACHE_SPACE"] == "2"
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "5")

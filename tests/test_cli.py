@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import SOLVER_RECIPE, Distill, command, lines, quiet_environment
 
-HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "openai", "scipy", "matplotlib", "sympy")
+HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "aiohttp", "scipy", "matplotlib", "sympy")
 
 
 def error_of(done: subprocess.CompletedProcess[str]) -> str:

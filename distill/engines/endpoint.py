@@ -190,11 +190,8 @@ class Server:
                 **self._proxy,
             ) as response:
                 began = response.content_type == EVENTS
-                try:
-                    return await self._read(response, request, gauge)
-                except BaseException:
-                    response.close()  # on which the server stops; merely released, it would be read to its end
-                    raise
+                # Left before its end, by an error or a cut, it closes the connection, on which the server stops.
+                return await self._read(response, request, gauge)
         except TimeoutError:
             raise self._silence(streams, began) from None
         except (aiohttp.ClientError, OSError) as error:
@@ -243,9 +240,7 @@ class Server:
                 break
             reply.feed(chunk)
             gauge.show(*reply.taken())
-        if reply.loop:
-            response.close()
-        elif reply.finish_reason:
+        if reply.finish_reason and not reply.loop:
             # The text is whole by now: whatever happens to the rest, which is read lest the connection be lost.
             with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
                 async with asyncio.timeout(LINGER):

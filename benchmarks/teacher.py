@@ -12,11 +12,12 @@ A row's time begins when the server begins with its first request, and ends with
 (JSONL, Parquet, Arrow; what stores nothing says when its last reply came): the start of processes, imports and what a
 tool does after that are left out for all rows alike. Tokens are the server's own count. CPU seconds are from the same
 moment until the client ends. `distill generate` verifies and stores each reply meanwhile; the others do not
-verify. Seeds are the same for all rows, one for each reply; distilabel and vLLM's client take none for a single reply.
+verify. Seeds are the same for all rows, one for each reply; distilabel takes none for a single reply, but one for all.
 
 Client and server share the cores here, so a client that works more leaves the server less: on a server with a GPU of
 its own the differences are smaller. distilabel waits for each batch as a whole: with all problems in one batch it is
-fastest here, which a run of many thousand problems could not do, so a second row has as much in flight as the others.
+fastest here, which a run of many thousand problems could not do, so another row has as much in flight as the others:
+a batch takes as long as its longest reply, and a step of the server takes about as long for few replies as for many.
 """
 
 import argparse
@@ -195,8 +196,8 @@ async def measure(row: Row, target: Target, folder: Path) -> Measured:
             span = await observe(process, target, client)
         after = await quiet(target, client)
     said = log_path.read_text()
-    if process.returncode or span is None:
-        sys.exit(f"{row.name} failed:\n{said[-2000:]}")
+    if process.returncode or span is None or after.replies - before.replies < SAMPLES * target.num_problems:
+        sys.exit(f"{row.name} failed, or brought too few replies:\n{said[-2000:]}")
     cpu = (span.client_cpu, span.server_cpu)
     if (folder / "bench.json").exists():  # it asks once before it begins, so its own numbers are the right ones
         own = json.loads((folder / "bench.json").read_text())
@@ -288,6 +289,7 @@ async def run_all(rows: Sequence[Row], options: argparse.Namespace, folder: Path
     engine = VLLMEngine(
         model=MODEL,
         command=str(VLLM_PYTHON),
+        max_restarts=0,  # a row that has met two servers measures nothing
         args={"max_model_len": 512, "max_num_seqs": options.concurrency, "served_model_name": MODEL},
     )
     measured: dict[str, list[Measured]] = {row.name: [] for row in rows}

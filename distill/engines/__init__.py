@@ -88,7 +88,3 @@ class Session(Protocol):
             EngineError: If no reply can be had, after the engine's own retries.
         """
         ...
-
-    def chat_prompt(self, request: Request) -> str | None:
-        """The rendered prompt, where the engine knows it; None where only the server does."""
-        ...

@@ -82,10 +82,6 @@ class ReplaySession:
         self.path, self._places = path, places
         self._traces = Journal(path, Trace)
 
-    def chat_prompt(self, request: Request) -> str | None:
-        """The prompt was rendered when the trace was recorded, and is not kept."""
-        return None
-
     async def complete(self, request: Request) -> Completion:
         """The recorded reply.
 

@@ -36,10 +36,6 @@ class SolverEngine:
         """Nothing to start."""
         yield self
 
-    def chat_prompt(self, request: Request) -> str | None:
-        """The solver reads the problem's metadata, not its text."""
-        return None
-
     async def complete(self, request: Request) -> Completion:
         """Solve one problem.
 

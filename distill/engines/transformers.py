@@ -113,7 +113,7 @@ class _Session:
         self._thread = threading.Thread(target=self._work, name="transformers-engine", daemon=True)
         self._thread.start()
 
-    def chat_prompt(self, request: Request) -> str:
+    def _rendered(self, request: Request) -> str:
         """The prompt's text as the model sees it."""
         rendered: str = self._loaded.tokenizer.apply_chat_template(
             request.messages, tokenize=False, add_generation_prompt=True
@@ -164,7 +164,7 @@ class _Session:
     def _decode(self, batch: list[_Waiting]) -> None:
         from distill.engines.decoding import decode
 
-        prompts = [self.chat_prompt(w.request) for w in batch]
+        prompts = [self._rendered(w.request) for w in batch]
         for done in decode(
             self._loaded.model,
             self._loaded.tokenizer,

@@ -131,10 +131,6 @@ class ManagedSession:
         """The server that runs now; another one after a restart."""
         return self.kept.server
 
-    def chat_prompt(self, request: Request) -> str | None:
-        """Only the server knows its chat template."""
-        return None
-
     async def complete(self, request: Request) -> Completion:
         """One reply, from the server that runs now or, if that dies, from the next.
 

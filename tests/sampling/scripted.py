@@ -35,9 +35,6 @@ class ScriptedEngine:
     async def session(self, logs_dir: Path) -> AsyncGenerator["ScriptedEngine"]:
         yield self
 
-    def chat_prompt(self, request: Request) -> str | None:
-        return None
-
     async def complete(self, request: Request) -> Completion:
         key = (request.messages[-1]["content"], request.metadata["sample"])
         self.asked.append(key)  # type: ignore[arg-type]

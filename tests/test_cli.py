@@ -243,9 +243,6 @@ class SlowEngine:
     async def session(self, logs_dir):
         yield self
 
-    def chat_prompt(self, request):
-        return None
-
     async def complete(self, request):
         await asyncio.sleep(0.05 + (request.seed % 100) / 500)
         return Completion(text="<think>\\nhm\\n</think>\\n\\n1+1", completion_tokens=3)

@@ -128,7 +128,9 @@ def run_dir(tmp_path: Path) -> Path:
     write_traces(folder)
     (folder / "recipe.yaml").write_text(RECIPE)
     (folder / "manifest.json").write_text(json.dumps(MANIFEST))
-    (folder / "errors.jsonl").write_text('{"id": "x"}\n{"id": "y"}\n{"torn')
+    failed = '{"id": "x", "problem_id": "p", "finish_reason": "error"}\n'
+    cancelled = failed.replace("error", "aborted")
+    (folder / "unfinished.jsonl").write_text(failed + cancelled + failed + '{"torn')
     (folder / "student").mkdir()
     log = [{"step": step, "loss": 2 / (step + 1), "learning_rate": 1e-3} for step in range(1, 30)]
     lines = [*log, {"step": 30, "eval_loss": 1.0}, {"step": 30, "train_runtime": 60.0}]
@@ -283,7 +285,7 @@ def test_the_terminal_shows_scores_funnel_and_where_the_rest_lies(run_dir: Path)
 @pytest.mark.parametrize(
     ("missing", "there"),
     [
-        (("eval", "student", "manifest.json", "recipe.yaml", "errors.jsonl"), "generate"),
+        (("eval", "student", "manifest.json", "recipe.yaml", "unfinished.jsonl"), "generate"),
         (("eval", "student", "traces.jsonl", "verdicts.jsonl"), "filter"),
         (("eval", "traces.jsonl", "problems.jsonl"), "train"),
         (("traces.jsonl", "problems.jsonl", "verdicts.jsonl", "manifest.json", "student"), "suites"),

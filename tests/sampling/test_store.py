@@ -87,7 +87,7 @@ def test_after_a_kill_the_index_is_what_the_journals_say(
     store = Store(folder, "t")
     for kind, which, sample, outcome, end in steps:
         problem = PROBLEMS[which]
-        if kind == "problem":
+        if kind == "problem" or store.index.start_of(problem.id) is None:  # nothing is asked that is not known
             store.want([problem], SAMPLES)
         elif kind in ("trace", "judged", "retry", "other"):
             teacher = "other" if kind == "other" else "t"

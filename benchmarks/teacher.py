@@ -16,8 +16,9 @@ verify. Seeds are the same for all rows, one for each reply; distilabel takes no
 
 Client and server share the cores here, so a client that works more leaves the server less: on a server with a GPU of
 its own the differences are smaller. distilabel waits for each batch as a whole: with all problems in one batch it is
-fastest here, which a run of many thousand problems could not do, so another row has as much in flight as the others:
-a batch takes as long as its longest reply, and a step of the server takes about as long for few replies as for many.
+fastest here, which a run of many thousand problems could not do, so another row has as much in flight as the others.
+A batch lasts as long as its longest reply, which makes about twice the steps; on two cores vLLM's CPU build also took
+about twice as long for each of them (40 ms), and we do not know why. So that row says little about other servers.
 """
 
 import argparse

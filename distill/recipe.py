@@ -16,8 +16,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from distill import overrides as overriding
 from distill import plugins, yaml12
-from distill.errors import PluginError, RecipeError, did_you_mean
+from distill.errors import PluginError, RecipeError
 from distill.formats import FORMATS, TraceFormat, named_format
+from distill.mistakes import PartError, explained
 
 Stage = Literal["generate", "filter", "train", "eval"]
 STAGES: tuple[Stage, ...] = ("generate", "filter", "train", "eval")
@@ -243,7 +244,7 @@ class Recipe(Section):
         self._check_budget()
         for where, name in self._format_names():
             if name not in FORMATS:
-                raise _PartError(where, f"no trace format named {name!r}; choose one of {', '.join(FORMATS)}")
+                raise PartError(where, f"no trace format named {name!r}; choose one of {', '.join(FORMATS)}")
         return self
 
     def _check_budget(self) -> None:
@@ -251,7 +252,7 @@ class Recipe(Section):
         teacher, budget = self.generate.teacher, self.generate.budget.dollars
         has_price = teacher.price is not None or self.gpu_hour > 0 or "'price'" in repr(teacher.options)
         if budget is not None and not has_price:
-            raise _PartError(
+            raise PartError(
                 ("generate", "budget", "dollars"),
                 f"{budget:g}, and nothing has a price: give generate.teacher.price or gpu_hour, or a budget in tokens",
             )
@@ -285,19 +286,11 @@ class Recipe(Section):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-class _PartError(ValueError):
-    """A refusal from inside a validator that knows its place better than pydantic does."""
-
-    def __init__(self, where: Sequence[str | int], message: str) -> None:
-        super().__init__(message)
-        self.where = tuple(where)
-
-
 def _check_part(where: Sequence[str | int], kind: plugins.Kind, name: str, options: Options) -> None:
     try:
         plugins.check_options(kind, name, options)
     except PluginError as error:
-        raise _PartError(where, str(error)) from error
+        raise PartError(where, str(error)) from error
 
 
 def _with_system_prompt(trace_format: TraceFormat, system_prompt: str | None) -> TraceFormat:
@@ -334,84 +327,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     try:
         return Recipe.model_validate(recipe_data)
     except ValidationError as error:
-        raise RecipeError(_explain(error, path, node, overrides)) from None
-
-
-def _explain(error: ValidationError, path: Path, node: yaml.Node | None, overrides: Sequence[str]) -> str:
-    lines: list[str] = []
-    for item in error.errors():
-        where = [part for part in item["loc"] if not _is_branch_tag(part)]
-        cause = item.get("ctx", {}).get("error")
-        if isinstance(cause, _PartError):
-            where = list(cause.where)
-        key = ".".join(map(str, where))
-        place = f"{path}, line {_line_of(node, where)}"
-        if key and any(_meet(override.partition("=")[0], key) for override in overrides):
-            place = "--set"
-        lines.append(f"{place}: {_sentence(item, key, cause)}")
-    return "\n".join(dict.fromkeys(lines))
-
-
-def _meet(one: str, other: str) -> bool:
-    """Whether a dotted key is, or holds, the other."""
-    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
-
-
-def _is_branch_tag(part: str | int) -> bool:
-    # pydantic names the tried branch of a union in the location: 'str', 'Scratch', 'function-before[...]'
-    return isinstance(part, str) and (part in ("str", "Scratch") or "[" in part)
-
-
-def _sentence(item: Any, key: str, cause: object) -> str:
-    if item["type"] == "extra_forbidden":
-        *parents, last = key.split(".")
-        names = _known_keys(parents)
-        hint = did_you_mean(last, names)
-        return f"unknown key {key!r} (value {item['input']!r:.60}).{hint} Keys here: {', '.join(names)}"
-    if item["type"] == "missing":
-        return f"{key} is missing"
-    if cause is not None:
-        return f"{key}: {cause}" if key else str(cause)
-    return f"{key} is {item['input']!r:.60}: {item['msg'][0].lower()}{item['msg'][1:]}"
-
-
-def _known_keys(parents: Sequence[str]) -> list[str]:
-    model: Any = Recipe
-    for part in parents:
-        field = model.model_fields.get(part)
-        if field is None:
-            return []
-        model = next((m for m in _models_in(field.annotation)), None)
-        if model is None:
-            return []
-    return list(model.model_fields)
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [m for argument in getattr(annotation, "__args__", ()) for m in _models_in(argument)]
-
-
-def _line_of(node: yaml.Node | None, where: Sequence[str | int]) -> int:
-    """The line, from 1, of the deepest part of `where` that the file holds."""
-    line = 1
-    for part in where:
-        found: yaml.Node | None = None
-        if isinstance(node, yaml.MappingNode):
-            for key_node, value_node in node.value:
-                if key_node.value == str(part):
-                    line, found = _own_line(key_node), value_node
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            line, found = _own_line(node.value[part]), node.value[part]
-        if found is None:
-            return line
-        node = found
-    return line
-
-
-def _own_line(node: yaml.Node) -> int:
-    return node.start_mark.line + 1 if node.start_mark else 1
+        raise RecipeError(explained(error, Recipe, path, node, overrides)) from None
 
 
 def digest(data: object, length: int = 16) -> str:

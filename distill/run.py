@@ -158,8 +158,7 @@ class Run:
                     discarded.append(f"{name}/")
                     shutil.rmtree(path)
                 elif path.exists():
-                    with path.open("rb") as file:
-                        discarded.append(f"{sum(1 for _ in file)} lines of {name}")
+                    discarded.append(name if path.suffix != ".jsonl" else f"{num_lines(path)} lines of {name}")
                     path.unlink()
             self.manifest["stages"].pop(later, None)
         self.write_manifest()
@@ -177,6 +176,12 @@ class Run:
     def write_manifest(self) -> None:
         """Write the manifest, all or nothing."""
         write_json(self.dir / "manifest.json", self.manifest)
+
+
+def num_lines(path: Path) -> int:
+    """Lines of a file."""
+    with path.open("rb") as file:
+        return sum(1 for _ in file)
 
 
 def differences(stage: Stage, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

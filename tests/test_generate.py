@@ -235,6 +235,21 @@ def test_traces_of_a_band_of_pass_rates_are_kept(distill: Distill, recipe_path: 
     assert 0 < len(kept) < 40
 
 
+def test_pass_rates_that_a_kill_left_behind_are_written_anew(distill: Distill, recipe_path: Path, tmp_path: Path):
+    distill("generate", recipe_path)
+    distill("generate", recipe_path, "--run", "killed", "--limit", 10)
+    whole, killed = tmp_path / "runs/small", tmp_path / "runs/killed"
+    for journal in ("problems.jsonl", "traces.jsonl", "verdicts.jsonl"):  # all is judged, the rates are of before
+        had = {without_times(line) for line in lines(killed / journal)}
+        with (killed / journal).open("a") as file:
+            file.writelines(f"{line}\n" for line in lines(whole / journal) if without_times(line) not in had)
+    distill("generate", recipe_path, "--run", "killed")
+    assert len(lines(killed / "traces.jsonl")) == 80
+    rates = sorted(lines(killed / "pass_rates.jsonl"))
+    assert len(rates) == 40
+    assert rates == sorted(lines(whole / "pass_rates.jsonl"))
+
+
 KEY = "sk-planted-key-0123456789"
 
 

@@ -39,15 +39,15 @@ def cost_facts(
         ledgers["judge"] = _of_judge(judge, recipe)
     if trained and "gpu_seconds" in stages.get("train", {}):
         ledgers["train"] = Ledger(gpu_seconds=stages["train"]["gpu_seconds"])
-    total = _row(Ledger.total(ledgers.values()), gpu_hour)
-    generated = _row(ledgers["generate"], gpu_hour)["dollars"] if "generate" in ledgers else 0.0
+    rows = {stage: _row(ledger, gpu_hour) for stage, ledger in ledgers.items()}
+    generated = rows.get("generate")
     kept = filtered["funnel"][-1]["left"] if filtered and filtered["funnel"] else 0
     return CostFacts(
-        stages={stage: _row(ledger, gpu_hour) for stage, ledger in ledgers.items()},
-        total=total,
+        stages=rows,
+        total=_row(Ledger.total(ledgers.values()), gpu_hour),
         kept=kept,
-        dollars_per_kept=generated / kept if kept and generated else None,
-        tokens_per_kept=ledgers["generate"].completion_tokens / kept if kept and "generate" in ledgers else None,
+        dollars_per_kept=generated["dollars"] / kept if kept and generated and generated["dollars"] else None,
+        tokens_per_kept=generated["completion_tokens"] / kept if kept and generated else None,
     )
 
 

@@ -6,9 +6,9 @@ call for more problems or more samples keeps what is there.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from distill import judging, progress
 from distill.engines import Engine, Session
@@ -23,7 +23,7 @@ from distill.sampling.stopping import listening
 from distill.sampling.store import Store, Wanted
 from distill.types import Problem
 
-__all__ = ["Outcome", "Plan", "Store", "sample"]
+__all__ = ["Outcome", "Plan", "Store", "finished", "sample"]
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at how it goes."""
@@ -100,6 +100,18 @@ async def sample(
     return call.outcome(wanted)
 
 
+def finished(call: Coroutine[Any, Any, Outcome]) -> Outcome:
+    """How a call of `sample` ended, from code that is not asynchronous.
+
+    Raises:
+        KeyboardInterrupt: If the user stopped it before the engine was up.
+    """
+    try:
+        return asyncio.run(call)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
 class _Call:
     """One call of `sample`, from the start of its engine to the end."""
 
@@ -148,14 +160,11 @@ class _Call:
     def outcome(self, wanted: Wanted) -> Outcome:
         """How it ended."""
         sampler, num_open = self.sampler, self.store.index.num_open()
-        gpu_seconds = self.pulse.gpu_seconds if sampler else 0.0
-        if sampler is None:
-            return Outcome(wanted.problems, num_open, 0, gpu_seconds, False, False)
         return Outcome(
-            wanted.problems,
-            num_open,
-            sampler.failed,
-            gpu_seconds,
-            sampler.is_stopped,
-            sampler.is_spent and num_open > 0,
+            problems=wanted.problems,
+            open=num_open,
+            failed=self.pulse.failed,
+            gpu_seconds=self.pulse.gpu_seconds if sampler else 0.0,
+            is_stopped=sampler is not None and sampler.is_stopped,
+            is_spent=sampler is not None and sampler.is_spent and num_open > 0,
         )

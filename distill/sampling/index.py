@@ -56,6 +56,8 @@ class Truncated(NamedTuple):
     """A sample whose last retry was truncated."""
 
     problem_id: str
+    start: int
+    """Byte offset of its problem's line in `problems.jsonl`."""
     sample: int
     retry: int
 
@@ -278,7 +280,7 @@ class Index:
     def truncated(self, below: int) -> Iterator[Truncated]:
         """Truncated samples of this call's problems whose limit was below so many tokens."""
         rows = self._db.execute(
-            "SELECT t.problem, t.sample, t.retry FROM truncated t JOIN problems p ON p.id = t.problem "
+            "SELECT t.problem, p.start, t.sample, t.retry FROM truncated t JOIN problems p ON p.id = t.problem "
             "WHERE t.max_tokens < ? AND p.call = ? ORDER BY p.position, t.sample",
             (below, self.call),
         )

@@ -54,9 +54,8 @@ class Pulse:
 
     def dollars(self) -> float:
         """Of all calls, those of this one included."""
-        return self.store.ledger.token_dollars + (
-            (self.store.ledger.gpu_seconds + self.gpu_seconds) / 3600 * self.plan.gpu_hour
-        )
+        this_call = Ledger(gpu_seconds=self.gpu_seconds)
+        return Ledger.total([self.store.ledger, this_call]).dollars(self.plan.gpu_hour)
 
     def is_budget_spent(self) -> bool:
         """Whether one request more would go over the budget, if those in flight take what others took on average.

@@ -8,6 +8,9 @@ that has enough has its other requests cancelled, on which a server stops workin
 import asyncio
 import time
 from collections import deque
+from typing import Any
+
+import msgspec
 
 from distill import progress
 from distill.engines import Completion, Request, Session
@@ -37,9 +40,7 @@ class Sampler:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._may_have_more = True
-        self._is_stopping = False
         self._failed_in_a_row = 0
-        self.failed = 0
         self.is_stopped = self.is_spent = False
 
     async def run(self, retried: list[Case] | None = None) -> None:
@@ -59,10 +60,10 @@ class Sampler:
 
     def stop(self) -> None:
         """Ask for nothing more; give what is in flight a while, and a second call ends it at once."""
-        if self._is_stopping:
+        if self.is_stopped:
             self._cancel_all()
             return
-        self._is_stopping = self.is_stopped = True
+        self.is_stopped = True
         self._wave.clear()
         count = self.pulse.in_flight
         progress.say(f"stopping: {count} requests in flight have {self.plan.drain:g} s; again stops at once")
@@ -88,7 +89,7 @@ class Sampler:
     def _launch(self) -> None:
         # Twice as many may wait for their verdict as are in flight: a slow verifier slows the asking, not the memory.
         while self.pulse.in_flight < self.plan.concurrency and len(self._tasks) < 3 * self.plan.concurrency:
-            if self._is_stopping:
+            if self.is_stopped:
                 return
             if self.pulse.is_budget_spent():
                 self.is_spent = True
@@ -173,64 +174,60 @@ class Sampler:
 
     def _trace(self, case: Case, sample: int, request: Request, completion: Completion, seconds: float) -> Trace:
         reply = read_reply(self.plan.trace_format, completion)
-        dollars = completion.dollars
-        if dollars is None and self.plan.price:
-            dollars = self.plan.price.dollars(
-                completion.prompt_tokens, completion.cached_tokens, completion.completion_tokens
-            )
-        return Trace(
-            id=self._trace_id(case, sample),
-            problem_id=case.problem_id,
-            sample=sample,
-            teacher=self.store.teacher,
+        return self._record(
+            case,
+            sample,
+            request,
             thinking=reply.thinking,
             answer=reply.answer,
             malformed=reply.malformed,
             finish_reason=completion.finish_reason,
-            retry=case.retries.get(sample, 0),
-            max_tokens=self.plan.sampling.max_tokens,
             prompt_tokens=completion.prompt_tokens,
             cached_tokens=completion.cached_tokens,
             completion_tokens=completion.completion_tokens,
             is_estimated=completion.is_estimated,
-            tries=max(request.meter.tries, 1),
-            dollars=dollars or 0.0,
-            seed=request.seed,
+            dollars=completion.dollars,
             seconds=round(seconds, 3),
             error=completion.reason or None,
         )
 
-    def _trace_id(self, case: Case, sample: int) -> str:
-        retry = case.retries.get(sample)
-        return f"{case.problem_id}-{self.store.teacher}-{sample}{f'.{retry}' if retry else ''}"
-
     def _keep_unfinished(
         self, case: Case, sample: int, request: Request, seconds: float, reason: FinishReason, error: str
     ) -> None:
-        meter, price = request.meter, self.plan.price
-        priced = price.dollars(meter.prompt_tokens, 0, meter.completion_tokens) if price else 0.0
-        self.store.add_unfinished(
-            Trace(
-                id=self._trace_id(case, sample),
-                problem_id=case.problem_id,
-                sample=sample,
-                teacher=self.store.teacher,
-                thinking="",
-                answer="",
-                finish_reason=reason,
-                max_tokens=self.plan.sampling.max_tokens,
-                prompt_tokens=meter.prompt_tokens,
-                completion_tokens=meter.completion_tokens,
-                tries=max(meter.tries, 1),
-                dollars=meter.dollars or priced,
-                seed=request.seed,
-                seconds=round(seconds, 6),
-                error=error,
-            )
+        record = self._record(
+            case,
+            sample,
+            request,
+            thinking="",
+            answer="",
+            finish_reason=reason,
+            prompt_tokens=request.meter.prompt_tokens,
+            completion_tokens=request.meter.completion_tokens,
+            dollars=request.meter.dollars or None,
+            seconds=round(seconds, 6),  # tells two failures of one request apart, when runs are merged
+            error=error,
         )
+        self.store.add_unfinished(record)
+
+    def _record(self, case: Case, sample: int, request: Request, *, dollars: float | None, **said: Any) -> Trace:
+        """What became of a request; `dollars` is None where the engine has no prices of its own."""
+        retry = case.retries.get(sample, 0)
+        trace = Trace(
+            id=f"{case.problem_id}-{self.store.teacher}-{sample}{f'.{retry}' if retry else ''}",
+            problem_id=case.problem_id,
+            sample=sample,
+            teacher=self.store.teacher,
+            retry=retry,
+            max_tokens=self.plan.sampling.max_tokens,
+            tries=max(request.meter.tries, 1),
+            seed=request.seed,
+            **said,
+        )
+        if dollars is None and self.plan.price:
+            dollars = self.plan.price.dollars(trace.prompt_tokens, trace.cached_tokens, trace.completion_tokens)
+        return msgspec.structs.replace(trace, dollars=dollars) if dollars else trace
 
     def _fail(self, case: Case, sample: int, request: Request, error: EngineError, seconds: float) -> None:
-        self.failed += 1
         self._failed_in_a_row += 1
         self.pulse.failed += 1
         case.has_failed = True

@@ -155,8 +155,8 @@ class Store:
         """The problems of this call with samples that were truncated at fewer tokens than these."""
         cases: dict[str, Case] = {}
         for found in self.index.truncated(max_tokens):
-            start = self.index.start_of(found.problem_id) or 0
-            case = cases.setdefault(found.problem_id, Case(problem_id=found.problem_id, start=start, outcomes=""))
+            new = Case(problem_id=found.problem_id, start=found.start, outcomes="")
+            case = cases.setdefault(found.problem_id, new)
             case.retries[found.sample] = found.retry + 1
         return list(cases.values())
 

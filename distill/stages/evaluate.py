@@ -1,6 +1,5 @@
 """eval: base, student and teacher on the same held-out problems, with the same sampler and the same verifier."""
 
-import asyncio
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -18,7 +17,7 @@ from distill.journal import storage_errors
 from distill.ledger import Ledger
 from distill.recipe import Eval, Samples, Scratch, digest
 from distill.run import Run
-from distill.sampling import Plan, Store, sample
+from distill.sampling import Plan, Store, finished, sample
 from distill.stages.generate import teacher_engine
 from distill.types import Problem
 
@@ -111,10 +110,7 @@ def measure(
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with Store(folder, plan.teacher_key(contestant.engine)) as store:
-        try:
-            outcome = asyncio.run(sample(problems, contestant.engine, plan, store, run.logs_dir, contestant.name))
-        except asyncio.CancelledError:  # stopped before the engine was up
-            raise KeyboardInterrupt from None
+        outcome = finished(sample(problems, contestant.engine, plan, store, run.logs_dir, contestant.name))
         place = f"{suite.name}/{contestant.name}"
         gpu_seconds = ledgers.get(place, {}).get("gpu_seconds", 0.0) + outcome.gpu_seconds
         ledgers[place] = msgspec.to_builtins(msgspec.structs.replace(store.ledger, gpu_seconds=round(gpu_seconds, 1)))

@@ -1,6 +1,5 @@
 """generate: problems from the sources, replies from the teacher, verdicts as the replies come."""
 
-import asyncio
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from distill.judging import ledger as judge_ledger
 from distill.ledger import Ledger
 from distill.recipe import Generate, Recipe, digest
 from distill.run import Run
-from distill.sampling import Outcome, Plan, Store, sample
+from distill.sampling import Outcome, Plan, Store, finished, sample
 from distill.types import Problem
 
 
@@ -65,30 +64,27 @@ def generate(
 
         with Store(run.dir, plan.teacher_key(engine)) as store:
             store.ledger.gpu_seconds = gpu_seconds_before
-            judged_before = store.ledger.judged
-            try:
-                outcome = asyncio.run(
-                    sample(
-                        problems_of(recipe, limit, shard),
-                        engine,
-                        plan,
-                        store,
-                        run.logs_dir,
-                        "generate",
-                        asked=fingerprint(recipe, limit, shard),
-                        retry_truncated=retry_truncated,
-                        tell=tell,
-                    )
+            outcome = finished(
+                sample(
+                    problems_of(recipe, limit, shard),
+                    engine,
+                    plan,
+                    store,
+                    run.logs_dir,
+                    "generate",
+                    asked=fingerprint(recipe, limit, shard),
+                    retry_truncated=retry_truncated,
+                    tell=tell,
                 )
-            except asyncio.CancelledError:  # stopped before the engine was up
-                raise KeyboardInterrupt from None
+            )
             tell(store.ledger, outcome.gpu_seconds)
             if not outcome.problems:
                 names = ", ".join(source.use for source in recipe.generate.sources)
                 raise DataError(f"no problems: the sources ({names}) gave none; look at generate.sources in the recipe")
-            if store.ledger.judged != judged_before or not run.pass_rates.path.exists():
+            # What the file was written for, and not what this call did: a kill may have come between the two.
+            if store.ledger.judged != record.get("rated") or not run.pass_rates.path.exists():
                 store.write_pass_rates()
-                record["verify"] = judge_ledger(run.verdicts.path)
+                record.update(rated=store.ledger.judged, verify=judge_ledger(run.verdicts.path))
         record.update(failed=outcome.failed, problems=outcome.problems, open=outcome.open)
     _say_how_it_ended(run, outcome)
     if outcome.is_stopped:

@@ -50,7 +50,7 @@ def merge(merged: Sequence[Path], target: Path) -> str:
         with Store(run.dir, _teacher_of(run)) as store:
             store.write_pass_rates()
             store.ledger.gpu_seconds = gpu_seconds
-            record["ledger"] = msgspec.to_builtins(store.ledger)
+            record.update(rated=store.ledger.judged, ledger=msgspec.to_builtins(store.ledger))
     return (
         f"{run.dir}: {counts['problems']:,} problems and {counts['traces']:,} traces joined from {len(merged)} runs. "
         f"`distill generate {run.dir / 'recipe.yaml'} --run {run.dir.name}` asks for what is still missing"

@@ -4,9 +4,10 @@
     python benchmarks/teacher.py overhead     `distill generate` beside a bare loop and vLLM's own client
     python benchmarks/teacher.py peers        `distill generate` beside distilabel and Bespoke Curator
 
-The tiny teacher answers each of `--problems` Countdown problems twice, on this machine's CPU; the server runs at most
-`--concurrency` replies at once, and no client but distilabel (see below) has more in flight. The first round warms
-the server up and is not counted; in the others the rows take turns, and each number is the median over rounds.
+The tiny teacher answers each of `--problems` Countdown problems twice, on this machine's CPU; the server writes at
+most `--seats` replies at once, and no client but distilabel (see below) has more than `--concurrency` in flight, so
+that the next request is there when a reply ends. The first round warms the server up and is not counted; in the others
+the rows take turns, and each number is the median over rounds.
 
 A row's time begins when the server begins with its first request, and ends with the last byte of what it stores
 (JSONL, Parquet, Arrow; what stores nothing says when its last reply came): the start of processes, imports and what a
@@ -133,7 +134,7 @@ def distill_command(target: Target, folder: Path) -> list[str]:
         f"generate.sources.0.count={target.num_problems}",
         "generate.teacher.engine=openai",
         f"generate.teacher.base_url={target.url}",
-        "generate.teacher.extra_body.stream_interval=32",  # as the vllm engine asks for
+        "generate.teacher.extra_body.stream_interval=128",  # as the vllm engine asks for
         f"generate.samples={SAMPLES}",
         f"generate.concurrency={target.concurrency}",
     )
@@ -291,7 +292,7 @@ async def run_all(rows: Sequence[Row], options: argparse.Namespace, folder: Path
         model=MODEL,
         command=str(VLLM_PYTHON),
         max_restarts=0,  # a row that has met two servers measures nothing
-        args={"max_model_len": 512, "max_num_seqs": options.concurrency, "served_model_name": MODEL},
+        args={"max_model_len": 512, "max_num_seqs": options.seats, "served_model_name": MODEL},
     )
     measured: dict[str, list[Measured]] = {row.name: [] for row in rows}
     say("starting vLLM")
@@ -347,7 +348,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", choices=("overhead", "peers"))
     parser.add_argument("--problems", type=int, default=400)
-    parser.add_argument("--concurrency", type=int, default=128)
+    parser.add_argument("--seats", type=int, default=128, help="the server's max_num_seqs")
+    parser.add_argument("--concurrency", type=int, default=256, help="requests in flight; generate's default")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", help="a word of the names of the rows to run, besides the baseline")
     parser.add_argument("--keep", action="store_true", help="keep the logs, and what the clients stored")

@@ -48,7 +48,7 @@ def main() -> None:
         "dataset-name": "custom",
         "max-concurrency": job["concurrency"],
         "temperature": job["sampling"]["temperature"],
-        "extra-body": json.dumps({"stream_interval": 32}),
+        "extra-body": json.dumps({"stream_interval": 128}),
         "result-dir": job["folder"],
         "result-filename": "bench.json",
     }

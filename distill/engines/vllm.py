@@ -19,8 +19,9 @@ from distill.engines.managed import HOST, ManagedServer, free_port
 from distill.engines.restarts import KeptServer, kept
 from distill.engines.vllm_command import Launcher, find_launcher, server_command, server_environment
 
-STREAM_INTERVAL = 32
-"""Tokens between two pieces of a streamed reply: with a piece for each token, the server is busy with the pieces."""
+STREAM_INTERVAL = 128
+"""Tokens between two pieces of a streamed reply: with a piece for each token, the server is busy with the pieces. About
+as many as `LoopWatch` waits for between two looks."""
 PARALLEL = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
 """Flags whose product is the number of GPUs."""
 

@@ -62,6 +62,18 @@ class Truncated(NamedTuple):
     retry: int
 
 
+class _Unjudged(NamedTuple):
+    """A trace without a verdict: a row of the table `unjudged`."""
+
+    id: str
+    problem_id: str
+    start: int
+    sample: int
+    retry: int
+    max_tokens: int
+    is_truncated: bool
+
+
 class Index:
     """The index of one folder and one teacher. Only `Store` writes to it, while it holds the run's lock.
 
@@ -73,6 +85,8 @@ class Index:
     def __init__(self, path: Path, teacher: str) -> None:
         self.path, self.teacher = path, teacher
         self._num_changes = 0
+        self._fresh: dict[str, _Unjudged] = {}
+        """Traces since the last commit: most are judged before the next one, and never go through the table."""
         try:
             self._open()
         except sqlite3.DatabaseError:
@@ -122,6 +136,8 @@ class Index:
 
     def commit(self) -> None:
         """Keep what is known so far, with how far each journal is read."""
+        self._db.executemany("INSERT OR IGNORE INTO unjudged VALUES (?, ?, ?, ?, ?, ?, ?)", self._fresh.values())
+        self._fresh.clear()
         for key in ("offsets", "ledger", "verifiers", "samples", "call", "asked"):
             self._put(key, getattr(self, key))
         self._db.execute("COMMIT")
@@ -141,6 +157,7 @@ class Index:
 
     def start_again(self) -> None:
         """Forget everything."""
+        self._fresh.clear()
         self._discard()
         self._open()
 
@@ -163,8 +180,9 @@ class Index:
         self.ledger.add(spent, is_trace=True)
         if spent.teacher == self.teacher:
             is_truncated = spent.finish_reason == "length"
-            row = (spent.id, spent.problem_id, start, spent.sample, spent.retry, spent.max_tokens, is_truncated)
-            self._db.execute("INSERT OR IGNORE INTO unjudged VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            self._fresh[spent.id] = _Unjudged(
+                spent.id, spent.problem_id, start, spent.sample, spent.retry, spent.max_tokens, is_truncated
+            )
         self._changed()
 
     def add_unfinished(self, spent: Spent) -> None:
@@ -179,19 +197,25 @@ class Index:
             Whether its problem wants more; None if the trace is not one of this teacher's.
         """
         self.ledger.judge(outcome)
+        trace = self._fresh.pop(trace_id, None) or self._take_unjudged(trace_id)
+        if trace is None:
+            return None
+        if trace.is_truncated:
+            sample_row = (trace.problem_id, trace.sample, trace.retry, trace.max_tokens)
+            self._db.execute("INSERT OR REPLACE INTO truncated VALUES (?, ?, ?, ?)", sample_row)
+        elif trace.retry:
+            which = (trace.problem_id, trace.sample)
+            self._db.execute("DELETE FROM truncated WHERE problem = ? AND sample = ?", which)
+        wants_more = self._settle(trace.problem_id, trace.sample, outcome)
+        self._changed()
+        return wants_more
+
+    def _take_unjudged(self, trace_id: str) -> "_Unjudged | None":
         row = self._db.execute("SELECT * FROM unjudged WHERE id = ?", (trace_id,)).fetchone()
         if row is None:
             return None
-        _, problem, _, sample, retry, max_tokens, is_truncated = row
         self._db.execute("DELETE FROM unjudged WHERE id = ?", (trace_id,))
-        if is_truncated:
-            sample_row = (problem, sample, retry, max_tokens)
-            self._db.execute("INSERT OR REPLACE INTO truncated VALUES (?, ?, ?, ?)", sample_row)
-        elif retry:
-            self._db.execute("DELETE FROM truncated WHERE problem = ? AND sample = ?", (problem, sample))
-        wants_more = self._settle(problem, sample, outcome)
-        self._changed()
-        return wants_more
+        return _Unjudged(*row)
 
     def _settle(self, problem: str, sample: int, outcome: Outcome) -> bool:
         row = self._db.execute("SELECT outcomes, call FROM problems WHERE id = ?", (problem,)).fetchone()
@@ -270,6 +294,7 @@ class Index:
 
     def unjudged(self) -> list[tuple[str, int]]:
         """Problem and byte offset of each trace whose verdict is missing."""
+        self.commit()
         return self._db.execute("SELECT problem, start FROM unjudged").fetchall()
 
     def start_of(self, problem_id: str) -> int | None:

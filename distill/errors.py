@@ -11,6 +11,7 @@
     │   └── RunStorageError (OSError)     ... because the disk refuses
     ├── EngineError (RuntimeError)        a model or a server that does not answer
     └── TrainingError (RuntimeError)      training that cannot start or cannot end well
+        └── ContractError                 ... because it would teach something else than is asked
 
 Each message gives the value, the place and the way out. The command line prints it as one paragraph, without a
 traceback, and ends with exit code 2. A trace that fails is data, not an error: see `Trace.error`.
@@ -71,6 +72,10 @@ class EngineError(DistillError, RuntimeError):
 
 class TrainingError(DistillError, RuntimeError):
     """Training that cannot start, or that cannot end well."""
+
+
+class ContractError(TrainingError):
+    """Training would teach something else than the student will be asked: see `distill.training.contract`."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -185,7 +185,7 @@ class Train(Section):
     """Who learns, and how."""
 
     student: str | Scratch
-    method: Literal["full", "lora"] = "full"
+    method: Literal["full", "lora", "qlora"] = "full"
     format: str | None = None
     """The trace format the student is taught; the teacher's if not given."""
     system_prompt: str | None = None
@@ -195,6 +195,8 @@ class Train(Section):
     """Options of trl.SFTConfig, by its own names."""
     lora: Options = Field(default_factory=dict)
     """Options of peft.LoraConfig, by its own names."""
+    quantization: Options = Field(default_factory=dict)
+    """Options of transformers.BitsAndBytesConfig, by its own names, for method qlora."""
 
 
 ModelRole = Literal["base", "student", "teacher"]

@@ -39,7 +39,8 @@ def test_every_shipped_recipe_loads_and_its_resolved_form_is_the_same_recipe(pat
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_library_blocks_of_shipped_recipes_are_accepted_by_the_library(path: Path, tmp_path: Path):
-    from distill.training.sft import lora_config, sft_config
+    from distill.training.adapters import lora_config
+    from distill.training.sft import sft_config
 
     train = load(path).train
     if train is not None:

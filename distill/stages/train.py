@@ -74,14 +74,14 @@ def fit(run: Run, section: Train, limit: int | None) -> dict[str, object]:
     from distill.training.sft import train_sft
     from distill.training.student import load_student, save_student
 
-    student = load_student(section, run.recipe.seed)
+    student = load_student(section, run.recipe.student_format, run.recipe.seed)
     examples = islice(run.examples, limit)
     log_path = run.logs_dir / "training_log.jsonl"
     log_path.unlink(missing_ok=True)
     outcome = train_sft(student, examples, section, run.checkpoints_dir, run.logs_dir, run.recipe.seed)
     partial = run.dir / "student.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    save_student(partial, outcome.student, run.recipe.student_format, run.recipe, outcome.facts)
+    save_student(partial, outcome.student, run.recipe, outcome.facts)
     write_log(partial / "training_log.jsonl", outcome.log)
     write_json(partial / "training.json", outcome.facts)
     partial.rename(run.student_dir)

@@ -1,19 +1,22 @@
-"""Supervised fine-tuning of the student on examples, by TRL's SFTTrainer: full or LoRA, resumed where it was killed.
+"""Supervised fine-tuning of the student on examples, by TRL's SFTTrainer; resumed where it was killed.
 
-The loss covers the completion alone. Examples longer than `max_length` are dropped and counted, never cut: a student
-taught on traces without an end learns not to stop.
+The trainer gets tokens that are ready: it renders nothing, masks nothing and cuts nothing (see `rendering`).
 """
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from distill import plugins, progress
-from distill.errors import RecipeError, TrainingError, did_you_mean
+from distill.errors import TrainingError
 from distill.recipe import Train
+from distill.training import adapters, contract, lengths
 from distill.training.buckets import BucketSampler
+from distill.training.library import library_config
+from distill.training.packing import prove_isolation
+from distill.training.rendering import Row
 from distill.training.student import Student
 from distill.types import Example
 
@@ -29,9 +32,8 @@ DEFAULTS: dict[str, Any] = {
     "lr_scheduler_type": "cosine",
     "learning_rate": 1e-5,
 }
-LORA_DEFAULTS: dict[str, Any] = {"r": 64, "lora_alpha": 64, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
-LORA_LEARNING_RATE = 1e-4
-"""About ten times that of full training (Thinking Machines, "LoRA Without Regret")."""
+OURS = ("chat_template_path", "eos_token")
+"""Options of SFTConfig that are ours to obey, since the trainer renders nothing."""
 
 
 class Outcome(NamedTuple):
@@ -49,25 +51,13 @@ def train_sft(
 
     Raises:
         RecipeError: If `sft` or `lora` has an option that the library does not take.
-        TrainingError: If no example is left to train on.
+        ContractError: If the student would be taught something else than it will be asked.
+        TrainingError: If no example is left to train on, or packed examples would see each other.
     """
     transformers = plugins.need("transformers", "training", "train")
     args = sft_config(train, checkpoints_dir, seed)
-    rows, num_long = fitting(examples, student.tokenizer, args.max_length)
-    if not rows:
-        raise TrainingError(
-            f"no example to train on: {num_long} are longer than max_length {args.max_length}; "
-            f"raise train.sft.max_length, or filter for shorter traces"
-        )
-    if num_long:
-        progress.say(f"train: {num_long} examples are longer than max_length {args.max_length} and are left out")
-    trainer = trainer_class(train)(
-        model=student.model,
-        args=args,
-        train_dataset=_dataset(rows),
-        processing_class=student.tokenizer,
-        peft_config=lora_config(train) if train.method == "lora" else None,
-    )
+    rows = _fitting(student, examples, args.max_length, logs_dir / "too_long.jsonl")
+    trainer = make_trainer(student, rows.kept, train, args)
     checkpoint = last_checkpoint(checkpoints_dir)
     started = time.monotonic()
     with progress.track("train", trainer_steps(trainer)) as tracker:
@@ -80,14 +70,41 @@ def train_sft(
     facts = {
         "method": train.method,
         "steps": trainer.state.global_step,
-        "examples": len(rows),
-        "left_out_too_long": num_long,
+        "examples": len(rows.kept),
+        "left_out_too_long": len(rows.too_long),
         "tokens": max((int(entry.get("num_tokens", 0)) for entry in trainer.state.log_history), default=0),
         "final_loss": log[-1]["loss"] if log else None,
         "trainable_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         "seconds_of_last_start": round(time.monotonic() - started, 1),
+        "contract": contract.summary(student.chat, rows.kept),
     }
-    return Outcome(Student(trainer.model, student.tokenizer), facts, log)
+    return Outcome(student._replace(model=trainer.model), facts, log)
+
+
+def _fitting(student: Student, examples: Iterable[Example], max_length: int | None, list_path: Path) -> lengths.Fitting:
+    """The rows that are trained on, once the contract holds for all."""
+    chat = student.chat
+    rows = contract.hold(
+        chat,
+        examples,
+        num_embeddings=student.model.get_input_embeddings().num_embeddings,
+        generation_config=student.model.generation_config,
+    )
+    fitting = lengths.fitting(rows, max_length)
+    lengths.write_too_long(fitting.too_long, list_path)
+    if fitting.too_long:
+        progress.say(
+            f"train: {len(fitting.too_long)} of {len(rows)} examples are longer than max_length {max_length} and are "
+            f"left out; they are listed in {list_path}\n{lengths.table([len(row.input_ids) for row in rows])}"
+        )
+    if not fitting.kept:
+        raise TrainingError(
+            f"no example to train on: {len(rows)} are longer than max_length {max_length}; "
+            f"raise train.sft.max_length, or filter for shorter traces"
+            if rows
+            else "no example to train on: train.jsonl is empty; look at the funnel of `distill report`"
+        )
+    return fitting
 
 
 def sft_config(train: Train, output_dir: Path, seed: int) -> Any:
@@ -98,79 +115,67 @@ def sft_config(train: Train, output_dir: Path, seed: int) -> Any:
     """
     trl = plugins.need("trl", "training", "train")
     torch = plugins.need("torch", "training", "train")
-    learning_rate = {"learning_rate": LORA_LEARNING_RATE} if train.method == "lora" else {}
+    learning_rate = {} if train.method == "full" else {"learning_rate": adapters.LEARNING_RATE}
     has_gpu = torch.cuda.is_available()
     machine = {"use_cpu": not has_gpu, "bf16": True, "gradient_checkpointing": has_gpu}
     options = {**DEFAULTS, **learning_rate, **machine, "seed": seed, **train.sft, "output_dir": str(output_dir)}
-    return _library_config(trl.SFTConfig, options, "train.sft")
+    return library_config(trl.SFTConfig, options, "train.sft")
 
 
-def lora_config(train: Train) -> Any:
-    """The recipe's `lora` block as a peft.LoraConfig, our defaults under it.
+def make_trainer(student: Student, rows: Sequence[Row], train: Train, args: Any) -> Any:
+    """TRL's trainer on rows that are ready.
+
+    Batches are of like length unless the recipe packs, or names a sampling strategy of its own.
+
+    Args:
+        student: Its weights are changed by training.
+        rows: Each at most `max_length` tokens long.
+        train: The recipe's section.
+        args: A trl.SFTConfig, changed in place.
 
     Raises:
-        RecipeError: If an option is not one of LoraConfig's.
+        RecipeError: If `lora` has an option that peft does not take.
+        TrainingError: If packed examples would see each other.
     """
-    peft = plugins.need("peft", "method lora", "train")
-    return _library_config(peft.LoraConfig, {**LORA_DEFAULTS, **train.lora}, "train.lora")
-
-
-def _library_config(config_class: Any, options: dict[str, Any], place: str) -> Any:
-    import dataclasses
-
-    names = [field.name for field in dataclasses.fields(config_class)]
-    for name in options:
-        if name not in names:
-            hint = did_you_mean(name, names)
-            raise RecipeError(f"{place}.{name} is not an option of {config_class.__name__}.{hint}")
-    try:
-        return config_class(**options)
-    except (TypeError, ValueError) as error:
-        raise RecipeError(f"{place} is refused by {config_class.__name__}: {error}") from error
-
-
-def trainer_class(train: Train) -> Any:
-    """TRL's trainer, with batches of like length unless the recipe packs or names a sampling strategy of its own."""
     trl = plugins.need("trl", "training", "train")
-    if train.sft.get("packing") or "train_sampling_strategy" in train.sft:
-        return trl.SFTTrainer
+    for name in OURS:
+        setattr(args, name, None)
+    if not args.packing:
+        # Nothing is left to prepare, and above all nothing to cut.
+        args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
+    keeps_order = args.packing or "train_sampling_strategy" in train.sft
 
-    class BucketTrainer(trl.SFTTrainer):
+    class Trainer(trl.SFTTrainer):
         """SFTTrainer, reading its data through `BucketSampler`."""
 
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-            dataset: Any = self.train_dataset if train_dataset is None else train_dataset
-            lengths = [len(ids) for ids in dataset["input_ids"]]
-            return BucketSampler(lengths, self.args.train_batch_size, self.args.seed)
+            if keeps_order:
+                return super()._get_train_sampler(train_dataset)
+            # What one optimizer step sees is of like length, however many processes and micro-batches share it.
+            batch_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
+            return BucketSampler([len(row.input_ids) for row in rows], batch_size, self.args.seed)
 
-    return BucketTrainer
-
-
-class Row(NamedTuple):
-    """An example as the trainer takes it."""
-
-    prompt: list[Any]
-    completion: list[Any]
-
-
-def fitting(examples: Iterable[Example], tokenizer: Any, max_length: int | None) -> tuple[list[Row], int]:
-    """The examples that fit into `max_length` tokens, and how many do not."""
-    rows: list[Row] = []
-    num_long = 0
-    for example in examples:
-        messages = [*example.prompt, *example.completion]
-        length = len(tokenizer.apply_chat_template(messages, tokenize=True, return_dict=True)["input_ids"])
-        if max_length is None or length <= max_length:
-            rows.append(Row(list(example.prompt), list(example.completion)))
-        else:
-            num_long += 1
-    return rows, num_long
+    trainer = Trainer(
+        model=student.model,
+        args=args,
+        train_dataset=_dataset(rows),
+        processing_class=student.tokenizer,
+        peft_config=None if train.method == "full" else adapters.lora_config(train),
+    )
+    if args.packing:
+        prove_isolation(trainer)
+    return trainer
 
 
-def _dataset(rows: list[Row]) -> Any:
+def _dataset(rows: Sequence[Row]) -> Any:
     import datasets
+    import numpy as np
 
-    return datasets.Dataset.from_list([row._asdict() for row in rows])
+    columns = {
+        "input_ids": [np.asarray(row.input_ids, dtype=np.int32) for row in rows],
+        "labels": [np.asarray(row.labels, dtype=np.int32) for row in rows],
+    }
+    return datasets.Dataset.from_dict(columns)
 
 
 def trainer_steps(trainer: Any) -> int:

@@ -6,54 +6,97 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from distill import assets, environment, plugins
-from distill.errors import TrainingError
+from distill import assets, environment, plugins, progress
+from distill.errors import ContractError, TrainingError
 from distill.formats import TraceFormat
 from distill.recipe import Recipe, Scratch, Train
+from distill.training import adapters, contract
 from distill.training.byte_tokenizer import count_bytes
+from distill.training.rendering import Chat
+from distill.training.templates import give_template
 from distill.types import Trace
 
 
 class Student(NamedTuple):
-    """A model of transformers and its tokenizer."""
+    """A model of transformers, its tokenizer, and how it is talked to."""
 
     model: Any
     tokenizer: Any
+    chat: Chat
 
 
-def load_student(train: Train, seed: int) -> Student:
-    """The student as it is before training, in float32: training keeps master weights and autocasts.
+def load_student(train: Train, trace_format: TraceFormat, seed: int) -> Student:
+    """The student as it is before training, ready to be talked to in the trace format.
+
+    Weights that are trained are float32 (training autocasts); those under an adapter are bfloat16, or 4-bit for QLoRA.
 
     Raises:
-        TrainingError: If it cannot be loaded, or its tokenizer has no chat template.
+        TrainingError: If it cannot be loaded, or its template does not render.
         MissingExtraError: If transformers is not installed.
     """
     environment.quiet_libraries()
     transformers = plugins.need("transformers", "training", "train")
     plugins.need("trl", "training", "train")
+    chat = load_chat(train, trace_format)
     if isinstance(train.student, Scratch):
         transformers.set_seed(seed)
-        return _fresh(train.student)
-    path = assets.model_path(train.student)
+        model = _fresh(train.student, chat.tokenizer)
+    else:
+        model = _loaded(train, train.student)
+    num_known = model.get_input_embeddings().num_embeddings
+    if len(chat.tokenizer) > num_known and chat.tokenizer.get_added_vocab():
+        model.resize_token_embeddings(len(chat.tokenizer))
+    for sentence in contract.mended(chat.tokenizer, chat, model.generation_config):
+        progress.say(f"train: {sentence}")
+    return Student(model, chat.tokenizer, chat)
+
+
+def load_chat(train: Train, trace_format: TraceFormat) -> Chat:
+    """The student's tokenizer with a chat template, without its weights.
+
+    Raises:
+        TrainingError: If it cannot be loaded, or its template does not render a conversation of one turn.
+    """
+    from jinja2 import TemplateError
+
+    environment.quiet_libraries()
+    plugins.need("transformers", "training", "train")
+    tokenizer = tokenizer_of(train.student)
+    for sentence in give_template(tokenizer, train.sft):
+        progress.say(f"train: {sentence}")
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(path)
-        model = transformers.AutoModelForCausalLM.from_pretrained(path, dtype="float32")
-    except (OSError, ValueError) as error:
-        raise TrainingError(
-            f"cannot load the student {train.student!r}: {str(error).splitlines()[0]:.300}. Give a folder, a hub id "
-            f"(with network), or a model that ships with distill: tiny-base"
+        chat = Chat(tokenizer, trace_format)
+    except (TemplateError, TypeError, ValueError) as error:
+        raise ContractError(
+            f"template: the chat template of {train.student!r} cannot render a question and its reply: {error}. "
+            f"Give another with train.sft.chat_template_path"
         ) from error
-    if tokenizer.chat_template is None:
-        raise TrainingError(
-            f"the student {train.student!r} has no chat template; give its folder a chat_template.jinja"
-        )
-    return Student(model, tokenizer)
+    contract.mended(tokenizer, chat, None)
+    return chat
 
 
-def _fresh(scratch: Scratch) -> Student:
+def _loaded(train: Train, student: str) -> Any:
     import transformers
 
-    tokenizer = tokenizer_of(scratch)
+    options: dict[str, Any] = {"dtype": "float32" if train.method == "full" else "bfloat16"}
+    if train.method == "qlora":
+        options |= {"quantization_config": adapters.quantization_config(train), "device_map": adapters.device_map()}
+    try:
+        return transformers.AutoModelForCausalLM.from_pretrained(assets.model_path(student), **options)
+    except (OSError, ValueError) as error:
+        raise _not_loaded(student, error) from error
+
+
+def _not_loaded(student: str, error: Exception) -> TrainingError:
+    return TrainingError(
+        f"cannot load the student {student!r}: {str(error).splitlines()[0]:.300}. Give a folder, a hub id (with "
+        f"network), or a model that ships with distill: tiny-base"
+    )
+
+
+def _fresh(scratch: Scratch, tokenizer: Any) -> Any:
+    import transformers
+
     known = {
         "vocab_size": len(tokenizer),
         "eos_token_id": tokenizer.eos_token_id,
@@ -63,11 +106,15 @@ def _fresh(scratch: Scratch) -> Student:
         config = transformers.AutoConfig.for_model(**known, bos_token_id=None, **scratch.config)
     except (TypeError, ValueError, KeyError) as error:
         raise TrainingError(f"train.student.config is not a model's: {error}") from error
-    return Student(transformers.AutoModelForCausalLM.from_config(config), tokenizer)
+    return transformers.AutoModelForCausalLM.from_config(config)
 
 
 def tokenizer_of(student: str | Scratch) -> Any:
-    """The student's tokenizer."""
+    """The student's tokenizer.
+
+    Raises:
+        TrainingError: If it cannot be loaded.
+    """
     import transformers
 
     if isinstance(student, Scratch) and student.tokenizer == "bytes":
@@ -75,7 +122,10 @@ def tokenizer_of(student: str | Scratch) -> Any:
 
         return byte_tokenizer()
     name = student.tokenizer if isinstance(student, Scratch) else student
-    return transformers.AutoTokenizer.from_pretrained(assets.model_path(name))
+    try:
+        return transformers.AutoTokenizer.from_pretrained(assets.model_path(name))
+    except (OSError, ValueError) as error:
+        raise _not_loaded(name, error) from error
 
 
 def token_counter(student: str | Scratch | None, trace_format: TraceFormat) -> Any:
@@ -106,23 +156,21 @@ def token_counter(student: str | Scratch | None, trace_format: TraceFormat) -> A
     return count
 
 
-def save_student(
-    folder: Path, student: Student, trace_format: TraceFormat, recipe: Recipe, facts: dict[str, Any]
-) -> None:
+def save_student(folder: Path, student: Student, recipe: Recipe, facts: dict[str, Any]) -> None:
     """Write all that is needed to ask the student as it was taught.
 
     Args:
         folder: New; the weights (or the adapter), tokenizer, chat template, `generation_config.json`,
             `trace_format.json` and a model card go there.
         student: Trained.
-        trace_format: What it was taught in.
         recipe: What trained it.
         facts: For the model card.
+
+    Raises:
+        ContractError: If what is loaded from the folder would read or stop in another way.
     """
-    model, tokenizer = student
-    end = tokenizer.eos_token_id
-    model.generation_config.eos_token_id = end
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model, tokenizer, chat = student
+    trace_format = chat.trace_format
     if recipe.train and recipe.train.method == "full":
         model = model.to(getattr(plugins.need("torch", "training", "train"), recipe.train.save_dtype))
     model.save_pretrained(folder)
@@ -137,19 +185,18 @@ def _check_saved_tokenizer(folder: Path, tokenizer: Any, trace_format: TraceForm
     """What is loaded from the folder must read text as training did; transformers may load it as another class."""
     import transformers
 
-    reply = trace_format.render("7*3=21:  a  thought\n\twith spaces", "21")
-    messages = [*trace_format.messages("What is 7*3?\n"), {"role": "assistant", "content": reply}]
-    text = tokenizer.apply_chat_template(messages, tokenize=False)
-    saved = transformers.AutoTokenizer.from_pretrained(folder)
-    if saved.apply_chat_template(messages, tokenize=False) != text:
-        raise TrainingError(
-            f"the chat template saved in {folder} renders a conversation in another way than in training"
-        )
-    if saved(text, add_special_tokens=False)["input_ids"] != tokenizer(text, add_special_tokens=False)["input_ids"]:
-        raise TrainingError(
+    saved = Chat(transformers.AutoTokenizer.from_pretrained(folder), trace_format)
+    chat = Chat(tokenizer, trace_format)
+    question = trace_format.messages("What is 7*3?\n")
+    if saved.prompt_text(question) != chat.prompt_text(question) or saved.ending != chat.ending:
+        raise ContractError(f"the chat template saved in {folder} renders a question in another way than in training")
+    text = chat.prompt_text(question) + trace_format.render("7*3=21:  a  thought\n\twith spaces", "21")
+    if saved.ids(text) != chat.ids(text):
+        raise ContractError(
             f"the tokenizer saved in {folder} reads text in another way than in training: transformers loads it as "
-            f"{type(saved).__name__}, and it was a {type(tokenizer).__name__}. Use one of the model's own class."
+            f"{type(saved.tokenizer).__name__}, and it was a {type(tokenizer).__name__}. Use one of the model's class"
         )
+    contract.refuse([*contract.stop_findings(saved, transformers.GenerationConfig.from_pretrained(folder))])
 
 
 def _card(recipe: Recipe, trace_format: TraceFormat, facts: dict[str, Any]) -> str:

@@ -12,12 +12,16 @@ from hypothesis import strategies as st
 from distill.errors import RecipeError, TrainingError
 from distill.formats import named_format
 from distill.recipe import Scratch, Train
+from distill.training import lengths
+from distill.training.adapters import lora_config
 from distill.training.buckets import BucketSampler
 from distill.training.byte_tokenizer import byte_tokenizer, count_bytes
-from distill.training.sft import fitting, last_checkpoint, lora_config, sft_config, train_sft
+from distill.training.rendering import Chat
+from distill.training.sft import last_checkpoint, sft_config, train_sft
 from distill.training.student import load_student, save_student, token_counter
 from distill.types import Example, Trace
 
+THINK = named_format("think")
 SCRATCH = Scratch(
     tokenizer="bytes",
     config={
@@ -82,10 +86,29 @@ def test_lengths_are_counted_as_the_trainer_counts_them():
     assert token_counter("tiny-base", named_format("think"))(trace) == expected
 
 
-def test_examples_that_are_too_long_are_left_out_and_counted():
-    tokenizer = byte_tokenizer()
-    rows, num_long = fitting([*EXAMPLES, example("1 1 -> 2", "x" * 300)], tokenizer, 200)
-    assert (len(rows), num_long) == (40, 1)
+def test_examples_that_are_too_long_are_left_out_and_listed(tmp_path: Path):
+    chat = Chat(byte_tokenizer(), THINK)
+    rows = [chat.row(each) for each in [*EXAMPLES, example("1 1 -> 2", "x" * 300)]]
+    kept, too_long = lengths.fitting(rows, 200)
+    assert (len(kept), len(too_long)) == (40, 1)
+    assert lengths.fitting(rows, None) == (rows, [])
+    path = tmp_path / "logs/too_long.jsonl"
+    lengths.write_too_long(too_long, path)
+    listed = json.loads(path.read_text())
+    assert listed == {"problem_id": "p", "trace_ids": ["t"], "tokens": len(rows[-1].input_ids)}
+    lengths.write_too_long([], path)
+    assert not path.exists()
+
+
+@given(sizes=st.lists(st.integers(min_value=1, max_value=200_000), max_size=50))
+def test_the_table_says_what_each_limit_keeps(sizes: list[int]):
+    table = lengths.shares(sizes)
+    for share in table:
+        fits = [size for size in sizes if size <= share.max_length]
+        assert share.kept == len(fits) / len(sizes)
+        assert share.tokens == sum(fits) / sum(sizes)
+    assert not sizes or max(sizes) > 131_072 or table[-1].kept == 1
+    assert len(lengths.table(sizes).splitlines()) == len(table) + 2
 
 
 @pytest.mark.slow
@@ -101,7 +124,7 @@ def test_the_loss_covers_the_reply_and_its_end_and_nothing_else(tmp_path: Path, 
 
     monkeypatch.setattr(trl.SFTTrainer, "compute_loss", spy)
     train = Train(student=SCRATCH, sft={"max_steps": 2, "per_device_train_batch_size": 8, "max_length": 128})
-    student = load_student(train, 0)
+    student = load_student(train, THINK, 0)
     train_sft(student, EXAMPLES, train, tmp_path / "checkpoints", tmp_path / "logs", 0)
     assert len(seen) == 2
     texts = {example.completion[0]["content"] + "<|im_end|>" for example in EXAMPLES}
@@ -128,9 +151,9 @@ def test_library_options_keep_the_librarys_names_and_their_mistakes_are_named(tm
 
 def test_students_that_cannot_be_loaded_say_what_to_give():
     with pytest.raises(TrainingError, match=r"cannot load the student 'no/such/folder'.*tiny-base"):
-        load_student(Train(student="no/such/folder"), 0)
+        load_student(Train(student="no/such/folder"), THINK, 0)
     with pytest.raises(TrainingError, match=r"train\.student\.config is not a model's"):
-        load_student(Train(student=Scratch(tokenizer="bytes", config={"model_type": "qwen99"})), 0)
+        load_student(Train(student=Scratch(tokenizer="bytes", config={"model_type": "qwen99"})), THINK, 0)
 
 
 def test_only_a_whole_checkpoint_is_gone_on_from(tmp_path: Path):
@@ -149,7 +172,7 @@ def test_a_tokenizer_that_reads_otherwise_after_saving_is_refused(tmp_path: Path
     from distill.assets import find
     from distill.recipe import load
 
-    student = load_student(Train(student=SCRATCH), 0)
+    student = load_student(Train(student=SCRATCH), THINK, 0)
     # A qwen2 folder is loaded as Qwen2Tokenizer, whatever pieced the text in training: here, nothing did.
     from tokenizers import Tokenizer, models
 
@@ -161,8 +184,8 @@ def test_a_tokenizer_that_reads_otherwise_after_saving_is_refused(tmp_path: Path
     facts = {"examples": 1, "steps": 1}
     recipe = load(find("recipes", "quickstart"))
     with pytest.raises(TrainingError, match="reads text in another way than in training"):
-        save_student(tmp_path / "bad", student._replace(tokenizer=foreign), named_format("think"), recipe, facts)
-    save_student(tmp_path / "good", student, named_format("think"), recipe, facts)
+        save_student(tmp_path / "bad", student._replace(tokenizer=foreign, chat=Chat(foreign, THINK)), recipe, facts)
+    save_student(tmp_path / "good", student, recipe, facts)
     saved = json.loads((tmp_path / "good/generation_config.json").read_text())
     assert saved["eos_token_id"] == student.tokenizer.eos_token_id != saved["pad_token_id"]
     assert json.loads((tmp_path / "good/trace_format.json").read_text())["name"] == "think"

@@ -1,0 +1,48 @@
+"""Adapters: LoRA and its kin on a frozen base, which is 4-bit for QLoRA."""
+
+from typing import Any
+
+from distill import plugins
+from distill.recipe import Train
+from distill.training.library import library_config
+
+LORA: dict[str, Any] = {"r": 64, "lora_alpha": 64, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
+"""All linear layers: attention alone learns less (Thinking Machines, "LoRA Without Regret")."""
+LEARNING_RATE = 1e-4
+"""About ten times that of full training (the same source)."""
+NF4: dict[str, Any] = {
+    "load_in_4bit": True,
+    "bnb_4bit_quant_type": "nf4",
+    "bnb_4bit_use_double_quant": True,
+    "bnb_4bit_compute_dtype": "bfloat16",
+}
+"""As QLoRA has it: arXiv 2305.14314, section 3."""
+
+
+def lora_config(train: Train) -> Any:
+    """The recipe's `lora` block as a peft.LoraConfig, our defaults under it.
+
+    Raises:
+        RecipeError: If an option is not one of LoraConfig's.
+    """
+    peft = plugins.need("peft", f"method {train.method}", "train")
+    return library_config(peft.LoraConfig, {**LORA, **train.lora}, "train.lora")
+
+
+def quantization_config(train: Train) -> Any:
+    """The recipe's `quantization` block as a transformers.BitsAndBytesConfig, QLoRA's choices under it.
+
+    Raises:
+        RecipeError: If an option is not one of BitsAndBytesConfig's.
+    """
+    transformers = plugins.need("transformers", "method qlora", "train")
+    plugins.need("bitsandbytes", "method qlora", "train")
+    return library_config(transformers.BitsAndBytesConfig, {**NF4, **train.quantization}, "train.quantization")
+
+
+def device_map() -> dict[str, Any]:
+    """Where 4-bit weights go: they cannot move once they are packed."""
+    import torch
+    from accelerate import PartialState
+
+    return {"": PartialState().local_process_index if torch.cuda.is_available() else "cpu"}

@@ -1,0 +1,281 @@
+"""The contract: for every family of students, each rule holds by itself or is named when its fault is planted."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from families import FAMILIES, Family, template_text, tokenizer_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distill.errors import ContractError, TrainingError
+from distill.formats import TraceFormat, named_format
+from distill.training import contract
+from distill.training.rendering import IGNORED, Chat
+from distill.training.templates import give_template
+from distill.types import Example
+
+THOUGHT, ANSWER = "  7*3=21:\n\n\tso  it is\n\n\n21 é 三 </s\u200b> ", "The answer is \\boxed{21}."
+every_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
+
+
+class Config:
+    """What the contract reads of a generation config."""
+
+    def __init__(self, *stops: int) -> None:
+        self.eos_token_id = list(stops)
+        self.pad_token_id: int | None = None
+
+
+def form_of(family: Family) -> TraceFormat:
+    return named_format(family.trace_format)
+
+
+def chat_of(family: Family, trace_format: TraceFormat | None = None, **options: Any) -> Chat:
+    """As training has it: a template is given, the pad token is mended."""
+    tokenizer = tokenizer_of(family, **options)
+    give_template(tokenizer, {})
+    chat = Chat(tokenizer, trace_format or form_of(family))
+    contract.mended(tokenizer, chat, None)
+    return chat
+
+
+def example(reply: str, prompt: str = "What is 7*3?") -> Example:
+    return Example(
+        prompt=[{"role": "user", "content": prompt}],
+        completion=[{"role": "assistant", "content": reply}],
+        problem_id="p7",
+        trace_ids=["t7"],
+    )
+
+
+def good(family: Family) -> Example:
+    return example(form_of(family).render(THOUGHT, ANSWER))
+
+
+def hold(chat: Chat, *examples: Example, stops: tuple[int, ...] | None = None, num_embeddings: int = 10_000) -> Any:
+    config = Config(*((chat.end_of_turn or 0,) if stops is None else stops))
+    return contract.hold(chat, examples, num_embeddings=num_embeddings, generation_config=config)
+
+
+def broken(chat: Chat, *examples: Example, **options: Any) -> str:
+    with pytest.raises(ContractError) as caught:
+        hold(chat, *examples, **options)
+    return str(caught.value)
+
+
+@every_family
+def test_the_thought_survives_and_the_loss_is_the_reply_with_its_end(family: Family):
+    chat = chat_of(family)
+    (row,) = hold(chat, good(family))
+    taught = chat.text([id for id in row.labels if id != IGNORED])
+    assert taught == good(family).completion[0]["content"].removeprefix(chat.begun) + family.end
+    served = chat.tokenizer.apply_chat_template(
+        good(family).prompt, add_generation_prompt=True, tokenize=True, return_dict=True
+    )["input_ids"]
+    assert list(row.input_ids[: len(served)]) == served
+    assert chat.tokenizer.convert_ids_to_tokens(row.input_ids[-1]) == family.end
+    assert chat.tokenizer.pad_token_id != chat.end_of_turn
+    if family.bos:
+        assert chat.text(row.input_ids).count(family.bos) == (0 if "<|im_end|>" in family.end else 1)
+
+
+@every_family
+@given(thought=st.text(min_size=1, max_size=60), answer=st.text(min_size=1, max_size=20))
+def test_whatever_a_teacher_writes_is_read_back_or_refused(family: Family, thought: str, answer: str):
+    chat = CHATS.get(family) or CHATS.setdefault(family, chat_of(family))
+    written = chat.trace_format.render(thought, answer)
+    try:
+        (row,) = hold(chat, example(written))
+    except ContractError as error:
+        rules = set(re.findall(r"^- (\w+):", str(error), re.MULTILINE))
+        assert rules <= {"shape", "special", "thinking"}
+        assert "thinking" not in rules or any(0xD800 <= ord(sign) < 0xE000 for sign in written)
+        return
+    assert chat.text(row.completion_ids) == written.removeprefix(chat.begun) + family.end
+
+
+CHATS: dict[Family, Chat] = {}
+
+
+@pytest.mark.parametrize(
+    "family", [family for family in FAMILIES.values() if family.training_template], ids=lambda family: family.template
+)
+def test_our_tokens_are_those_of_trls_training_template(family: Family):
+    """The reference: TRL's template, patched for training, on the same conversation."""
+    chat = chat_of(family)
+    written = form_of(family).render(THOUGHT.strip(), ANSWER)
+    (row,) = hold(chat, example(written))
+    assert family.training_template
+    rendered = chat.tokenizer.apply_chat_template(
+        [*example(written).prompt, *example(written).completion],
+        chat_template=template_text(family.training_template),
+        tokenize=True,
+        return_dict=True,
+        return_assistant_tokens_mask=True,
+    )
+    ids = rendered["input_ids"]
+    # Some templates write a line end after the last end-of-turn; nothing is generated there.
+    assert list(row.input_ids) == ids[: len(row.input_ids)]
+    assert chat.text(ids[len(row.input_ids) :]).strip() == ""
+    masked = [id for id, is_in in zip(ids, rendered["assistant_masks"], strict=True) if is_in]
+    assert chat.text(row.completion_ids) in chat.begun + chat.text(masked)
+
+
+def no_end(family: Family) -> tuple[Chat, list[Example]]:
+    chat = chat_of(family)
+    chat.tokenizer.chat_template = (
+        "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ 'assistant: ' + '" + ("<think>\n" if chat.begun else "") + "' }}{% endif %}"
+    )
+    return Chat(chat.tokenizer, chat.trace_format), [good(family)]
+
+
+def pad_is_end(family: Family) -> tuple[Chat, list[Example]]:
+    chat = chat_of(family)
+    chat.tokenizer.pad_token = family.end
+    return chat, [good(family)]
+
+
+def small_model(family: Family) -> tuple[Chat, list[Example]]:
+    return chat_of(family), [good(family)]
+
+
+def two_bos(family: Family) -> tuple[Chat, list[Example]]:
+    chat = chat_of(family)
+    bos = family.bos or family.special[0]
+    chat.tokenizer.bos_token = bos
+    chat.tokenizer.chat_template = "{{ bos_token + bos_token }}" + chat.tokenizer.chat_template.replace(
+        "bos_token", "''"
+    ).replace("''_", "bos_token_")
+    return chat, [good(family)]
+
+
+def opened_twice(family: Family) -> tuple[Chat, list[Example]]:
+    wrong = "think" if family.trace_format == "think-open" else "think-open"
+    return chat_of(family, named_format(wrong)), [good(family)]
+
+
+def tokenizer_that_normalises(family: Family) -> tuple[Chat, list[Example]]:
+    from tokenizers import normalizers
+
+    chat = chat_of(family, normalizer=normalizers.NFKC())
+    return chat, [good(family), example(form_of(family).render("a half is ½ of it", "½"))]
+
+
+def end_inside(family: Family) -> tuple[Chat, list[Example]]:
+    reply = form_of(family).render(f"I stop here.{family.end}No, I go on.", "21")
+    return chat_of(family), [good(family), example(reply)]
+
+
+def no_close(family: Family) -> tuple[Chat, list[Example]]:
+    return chat_of(family), [good(family), example(form_of(family).open + "7*3=21, and so on, and so on")]
+
+
+def two_thoughts(family: Family) -> tuple[Chat, list[Example]]:
+    written = form_of(family).render("one", "21")
+    return chat_of(family), [good(family), example(written + written)]
+
+
+FAULTS: dict[str, tuple[Callable[[Family], tuple[Chat, list[Example]]], dict[str, Any], tuple[str, ...]]] = {
+    "end_of_turn": (no_end, {}, ("never learn to stop", "chat_template_path")),
+    "pad": (pad_is_end, {}, ("another pad token",)),
+    "stop": (small_model, {"stops": (3,)}, ("stops on [3]", "eos_token_id")),
+    "vocabulary": (small_model, {"num_embeddings": 100}, ("the model 100",)),
+    "bos": (two_bos, {}, ("begins with two", "1 of 1 rows, the first is row 1 (problem p7, trace t7)")),
+    "opening": (opened_twice, {}, ("Set train.format: think",)),
+    "thinking": (tokenizer_that_normalises, {}, ("a half is ½", "reads back as", "1 of 2 rows, the first is row 2")),
+    "special": (end_inside, {}, ("I stop here.", "Drop these rows")),
+    "shape": (no_close, {}, ("not closed", "row 2", "filter.select")),
+}
+
+
+@every_family
+@pytest.mark.parametrize("rule", FAULTS)
+def test_a_planted_fault_is_named(rule: str, family: Family):
+    plant, options, words = FAULTS[rule]
+    chat, examples = plant(family)
+    said = broken(chat, *examples, **options)
+    assert f"- {rule}: " in said
+    for word in words:
+        assert word in said
+
+
+@every_family
+def test_two_thoughts_are_a_fault_of_shape(family: Family):
+    chat, examples = two_thoughts(family)
+    assert "more than one thought" in broken(chat, *examples)
+
+
+@every_family
+def test_a_server_that_reads_other_tokens_for_the_prompt_is_a_fault(family: Family, monkeypatch: pytest.MonkeyPatch):
+    chat = chat_of(family)
+    real = chat.tokenizer.apply_chat_template
+
+    def other(*args: Any, tokenize: bool, **options: Any) -> Any:
+        rendered = real(*args, tokenize=tokenize, **options)
+        return {"input_ids": [5, *rendered["input_ids"]]} if tokenize else rendered
+
+    monkeypatch.setattr(chat.tokenizer, "apply_chat_template", other)
+    assert "- prefix: 1 of 1 rows" in broken(chat, good(family))
+
+
+@pytest.mark.parametrize(
+    ("name", "served"),
+    [("llama-3", "<think>"), ("llama-3.2", "<think>"), ("qwen3", "<think>\\n\\n</think>\\n\\n<think>\\n")],
+)
+def test_a_prefill_that_the_template_changes_is_a_fault(name: str, served: str):
+    chat = chat_of(FAMILIES[name], named_format("think-forced"))
+    said = broken(chat, example(chat.trace_format.render("7*3=21", "21")))
+    assert f"- prefill: a reply that begins with '<think>\\n' reaches the server as '{served}'" in said
+
+
+@pytest.mark.parametrize("name", ["qwen2.5-base", "qwen2.5-instruct", "plain-base"])
+def test_a_thought_that_we_open_is_prompt_and_not_loss(name: str):
+    chat = chat_of(FAMILIES[name], named_format("think-forced"))
+    (row,) = hold(chat, example(chat.trace_format.render("7*3=21", "21")))
+    assert chat.text(row.input_ids[: row.num_prompt]).endswith("<think>\n")
+    assert chat.text(row.completion_ids).startswith("7*3=21\n</think>")
+
+
+def test_marks_that_servers_leave_out_are_told_of_and_not_fatal():
+    chat = chat_of(FAMILIES["qwen2.5-instruct"], named_format("s1"))
+    (finding, *_) = [finding for finding in contract.chat_findings(chat, 10_000) if finding.rule == "marks"]
+    assert not finding.is_fatal
+    assert "skip_special_tokens: false" in finding.mend
+    assert hold(chat, example(chat.trace_format.render("7*3", "21")))
+
+
+def test_what_can_be_mended_is_mended_and_said():
+    tokenizer = tokenizer_of(FAMILIES["qwen2.5-base"])
+    tokenizer.pad_token = "<|im_end|>"
+    config = Config(tokenizer.convert_tokens_to_ids("<|endoftext|>"))
+    chat = Chat(tokenizer, named_format("think"))
+    pad, stop = contract.mended(tokenizer, chat, config)
+    assert "'<|im_end|>' became '<|fim_pad|>'" in pad
+    assert "'<|im_end|>'" in stop
+    end, endoftext = tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"])
+    assert config.eos_token_id == [end, endoftext]
+    assert contract.mended(tokenizer, chat, config) == []
+
+
+def test_a_base_without_a_template_gets_one_that_its_tokens_suit():
+    llama, plain = tokenizer_of(FAMILIES["llama-3-base"]), tokenizer_of(FAMILIES["plain-base"])
+    before = len(llama), len(plain)
+    assert "Llama 3 Instruct" in give_template(llama, {})[0]
+    assert "ChatML, with the new tokens" in give_template(plain, {})[0]
+    assert (len(llama), len(plain)) == (before[0], before[1] + 2)
+    assert give_template(plain, {}) == []
+
+
+def test_a_template_and_an_end_may_be_given(tmp_path: Any):
+    path = tmp_path / "mine.jinja"
+    path.write_text("{{ messages[0]['content'] }}")
+    tokenizer = tokenizer_of(FAMILIES["qwen3"])
+    give_template(tokenizer, {"chat_template_path": str(path), "eos_token": "<|endoftext|>"})
+    assert (tokenizer.chat_template, tokenizer.eos_token) == ("{{ messages[0]['content'] }}", "<|endoftext|>")
+    with pytest.raises(TrainingError, match=r"cannot read train\.sft\.chat_template_path"):
+        give_template(tokenizer, {"chat_template_path": str(tmp_path / "none.jinja")})
+    with pytest.raises(TrainingError, match="'<stop>' is not in the student's vocabulary"):
+        give_template(tokenizer, {"eos_token": "<stop>"})

@@ -44,6 +44,23 @@ def find(name: Shelf, wanted: str) -> Path:
     )
 
 
+def launch_config(wanted: str) -> Path:
+    """A config of accelerate that ships with distill, by its name, or the user's own by its path.
+
+    Raises:
+        RecipeError: If it is neither; names the nearest.
+    """
+    files = {path.stem: path for path in sorted((PACKAGE / "training" / "launch").glob("*.yaml"))}
+    if wanted in files:
+        return files[wanted]
+    if Path(wanted).is_file():
+        return Path(wanted)
+    raise RecipeError(
+        f"no accelerate config {wanted!r}.{did_you_mean(wanted, files)} distill has: {', '.join(files)}. "
+        f"Your own: a path to a .yaml"
+    )
+
+
 def model_path(model: str) -> str:
     """A shipped model's folder if `model` names one; else `model` as it is, a path or a hub id."""
     folder = PACKAGE / "models" / model

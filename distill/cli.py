@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from distill import recipes_cli
 from distill.errors import DistillError, RecipeError
 
 # Everything else is imported where it is used: 'distill --help' must answer at once ('benchmarks/startup.py').
@@ -32,8 +33,7 @@ app = typer.Typer(
     "the report. Every command resumes: run it again after a crash and it goes on.",
     epilog="Start here: 'distill run quickstart' (no GPU, no network, minutes). Then: 'distill recipes list'",
 )
-recipes_app = typer.Typer(no_args_is_help=True, help="List, show and copy the recipes that ship with distill.")
-app.add_typer(recipes_app, name="recipes")
+app.add_typer(recipes_cli.app, name="recipes")
 
 RecipeArg = Annotated[
     str, typer.Argument(metavar="RECIPE", help="A shipped name ('distill recipes list') or a path to a .yaml.")
@@ -150,7 +150,7 @@ def filter_command(
     """Decide which traces teach, with a reason for each, and write the examples."""
     asked = _load(recipe, overrides)
     if dry_run:
-        return _plan(asked, ["filter"], None)
+        return _plan(asked, ["filter"], None, runs / (run or asked.name))
     if audit is not None:
         if restart is not None:
             raise RecipeError("--audit keeps all that the run holds, and --restart discards some: give one of them")
@@ -162,7 +162,10 @@ def filter_command(
         _show_funnel(opened)
 
 
-@app.command(epilog="Example: 'distill train quickstart --set train.method=lora --run quickstart-lora'")
+@app.command(
+    epilog="Examples: 'distill train quickstart --show 3'. 'distill train quickstart --dry-run --gpu H100 --gpus 8'. "
+    "'distill train quickstart --set train.method=lora --run quickstart-lora'"
+)
 def train(
     recipe: RecipeArg,
     run: RunOption = None,
@@ -171,14 +174,27 @@ def train(
     limit: LimitOption = None,
     restart: RestartOption = None,
     dry_run: DryRunOption = False,
+    gpu: Annotated[
+        str | None, typer.Option("--gpu", metavar="NAME", help="With --dry-run: plan for this GPU, such as H100.")
+    ] = None,
+    gpus: Annotated[int, typer.Option("--gpus", min=1, metavar="N", help="With --dry-run: plan for so many.")] = 1,
+    show: Annotated[
+        int | None,
+        typer.Option("--show", min=1, metavar="N", help="Do not train: print N rows as the student reads them."),
+    ] = None,
 ) -> None:
     """Fine-tune the student on the examples; a killed training goes on from its last checkpoint."""
     asked = _load(recipe, overrides)
     if dry_run:
-        return _plan(asked, ["train"], limit)
+        return _plan(asked, ["train"], limit, runs / (run or asked.name), gpu, gpus)
+    from distill.stages.train import join, joins, show_rows
     from distill.stages.train import train as stage
 
+    if joins(asked):
+        return join(asked, runs / (run or asked.name), limit)
     with _open(asked, runs, run, restart) as opened:
+        if show is not None:
+            return show_rows(opened, show, _console())
         stage(opened, limit)
 
 
@@ -195,7 +211,7 @@ def eval_command(
     """Measure base, student and teacher on the recipe's suites, with intervals."""
     asked = _load(recipe, overrides)
     if dry_run:
-        return _plan(asked, ["eval"], limit)
+        return _plan(asked, ["eval"], limit, runs / (run or asked.name))
     from distill.stages.evaluate import evaluate as stage
 
     with _open(asked, runs, run, restart) as opened:
@@ -244,6 +260,28 @@ def report(
     _report(Path(run) if Path(run).is_dir() else runs / run, as_json)
 
 
+@app.command(epilog="Example: 'distill export runs/quickstart --to my-student', then 'vllm serve my-student'")
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name in --runs.")],
+    runs: RunsOption = DEFAULT_RUNS,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="DIR", help="Where to; 'export' in the run if not given.")
+    ] = None,
+    push: Annotated[
+        str | None, typer.Option("--push", metavar="OWNER/NAME", help="Upload the folder to the Hub, too.")
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="Make a new Hub repository public.")] = False,
+) -> None:
+    """Write a run's student as a folder that a server takes as it is; an adapter is merged, and the merge is checked.
+
+    The adapter itself needs no export: 'student' in the run's folder is one that peft and vLLM load.
+    """
+    from distill.stages.train import export as stage
+
+    directory = Path(run) if Path(run).is_dir() else runs / run
+    _say(stage(directory, to or directory / "export", push=push, public=public))
+
+
 @app.command(
     epilog="Examples: 'distill verify answers.jsonl'. 'distill verify answers.jsonl --out verdicts.jsonl --workers 4'. "
     'A row: \'{"reference": "1/2", "response": "<think>...</think> It is 0.5."}\'. '
@@ -280,45 +318,6 @@ def doctor(as_json: JsonOption = False) -> None:
         _print_json(found.as_dict())
     else:
         found.show(_console())
-
-
-@recipes_app.command("list")
-def list_recipes() -> None:
-    """Every recipe that ships with distill."""
-    from rich.table import Table
-
-    from distill import assets, recipe
-
-    table = Table("name", "what it does", box=None, pad_edge=False)
-    for name, path in assets.shipped("recipes").items():
-        table.add_row(name, recipe.load(path).description.strip())
-    _console().print(table)
-
-
-@recipes_app.command("show", epilog="Example: 'distill recipes show quickstart'")
-def show_recipe(recipe: RecipeArg) -> None:
-    """Print a recipe as it is written, with its comments."""
-    from distill import assets
-
-    print(assets.find("recipes", recipe).read_text(encoding="utf-8"), end="")
-
-
-@recipes_app.command("copy", epilog="Example: 'distill recipes copy quickstart mine.yaml'")
-def copy_recipe(
-    recipe: RecipeArg,
-    to: Annotated[Path | None, typer.Argument(metavar="FILE", help="Where to; NAME.yaml here if not given.")] = None,
-) -> None:
-    """Copy a recipe to a file of your own, to change it."""
-    import shutil
-
-    from distill import assets
-
-    source = assets.find("recipes", recipe)
-    target = to or Path(source.name)
-    if target.exists():
-        raise RecipeError(f"{target} exists already; give another name: distill recipes copy {recipe} FILE")
-    shutil.copyfile(source, target)
-    _say(f"copied to {target}; run it with: distill run {target}")
 
 
 def _load(name: str, overrides: list[str] | None) -> Recipe:
@@ -365,10 +364,12 @@ def _stage_named(name: str) -> Stage:
     return stages[name]
 
 
-def _plan(recipe: Recipe, stages: list[Stage], limit: int | None, directory: Path | None = None) -> None:
-    from distill.stages.plan import show_plan
+def _plan(
+    recipe: Recipe, stages: list[Stage], limit: int | None, directory: Path, gpu: str | None = None, gpus: int = 1
+) -> None:
+    from distill.stages.plan import Rented, show_plan
 
-    show_plan(recipe, stages, limit, directory, _console())
+    show_plan(recipe, stages, limit, directory, _console(), Rented(gpu, gpus))
 
 
 def _audit(recipe: Recipe, runs: Path, name: str | None, count: int) -> None:

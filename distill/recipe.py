@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from distill import assets, plugins, yaml12
 from distill import overrides as overriding
-from distill import plugins, yaml12
 from distill.errors import PluginError, RecipeError
 from distill.formats import FORMATS, TraceFormat, named_format
 from distill.mistakes import PartError, explained
@@ -181,6 +181,64 @@ class Scratch(Section):
     tokenizer: str
 
 
+class Smoke(Section):
+    """A few questions to the trained student, to see whether its replies end."""
+
+    prompts: int = Field(default=16, ge=0)
+    """How many; 0 asks none."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    """A little more than nine in ten of the taught replies take, if not given."""
+    min_stopped: float = Field(default=0.5, ge=0, le=1)
+    """Share of replies that must end by themselves."""
+
+
+class Launch(Section):
+    """Training in several processes, which `accelerate launch` starts."""
+
+    num_processes: int | None = Field(default=None, ge=1)
+    """Of all machines together, one for each GPU; this process alone if not given."""
+    config: str = "ddp"
+    """How they share the student: ddp, fsdp2, zero3, or a path to an accelerate config of your own."""
+    args: Options = Field(default_factory=dict)
+    """Options of `accelerate launch`, by its own names."""
+
+    @field_validator("config")
+    @classmethod
+    def _is_there(cls, config: str) -> str:
+        assets.launch_config(config)
+        return config
+
+    @property
+    def num_machines(self) -> int:
+        """Machines that train together."""
+        return int(self.args.get("num_machines", 1))
+
+    @property
+    def machine_rank(self) -> int:
+        """Which of them this one is; 0 leads."""
+        return int(self.args.get("machine_rank", 0))
+
+    @property
+    def is_distributed(self) -> bool:
+        """Whether there is more than this process."""
+        return (self.num_processes or 1) > 1
+
+    @model_validator(mode="after")
+    def _numbers_fit(self) -> Self:
+        for name in ("num_machines", "machine_rank"):
+            if not isinstance(self.args.get(name, 0), int):
+                raise PartError(("train", "launch", "args", name), f"{self.args[name]!r} is not a whole number")
+        machines, processes = self.num_machines, self.num_processes
+        if machines > 1 and (processes is None or processes % machines):
+            raise ValueError(
+                f"num_processes is {processes} and args.num_machines is {machines}; num_processes counts those of all "
+                f"machines together, as many on each"
+            )
+        if not 0 <= self.machine_rank < max(machines, 1):
+            raise ValueError(f"args.machine_rank is {self.machine_rank}; {machines} machines are numbered from 0")
+        return self
+
+
 class Train(Section):
     """Who learns, and how."""
 
@@ -197,6 +255,8 @@ class Train(Section):
     """Options of peft.LoraConfig, by its own names."""
     quantization: Options = Field(default_factory=dict)
     """Options of transformers.BitsAndBytesConfig, by its own names, for method qlora."""
+    smoke: Smoke = Smoke()
+    launch: Launch | None = None
 
 
 ModelRole = Literal["base", "student", "teacher"]

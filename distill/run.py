@@ -54,7 +54,7 @@ ELASTIC: Mapping[Stage, tuple[str, ...]] = {
         *(f"teacher.{key}" for key in WHERE),
     ),
     "filter": (),
-    "train": (),
+    "train": ("launch.args",),
     "eval": ("samples", "suites", "models", "concurrency", "engine", *VERIFY),
 }
 

@@ -41,6 +41,7 @@ train:
   method: full
   sft: {max_steps: 12, per_device_train_batch_size: 4, learning_rate: 1.0e-3, max_length: 512, save_steps: 3,
         logging_steps: 1}
+  smoke: {prompts: 0}
 eval:
   suites: [countdown-tiny]
   models: [student]

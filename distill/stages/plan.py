@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from distill import assets, environment
+from distill.errors import MissingExtraError
 from distill.evaluation.suites import load_suite
 from distill.formats import TraceFormat
 from distill.ledger import Ledger
@@ -26,12 +27,30 @@ MEASURED = 2_000
 """Prompts that are rendered and counted, evenly spread; more would not change the mean."""
 
 
-def show_plan(recipe: Recipe, stages: list[Stage], limit: int | None, run_dir: Path | None, console: Console) -> None:
+class Rented(NamedTuple):
+    """What training is to be planned for."""
+
+    gpu: str | None = None
+    """A name in `distill.training.gpus`; a few usual ones if None."""
+    num_gpus: int = 1
+
+
+ONE_OF_EACH = Rented()
+
+
+def show_plan(
+    recipe: Recipe,
+    stages: list[Stage],
+    limit: int | None,
+    run_dir: Path,
+    console: Console,
+    rented: Rented = ONE_OF_EACH,
+) -> None:
     """Print the plan of these stages; `run_dir` is the run that the command would work in."""
     printers: dict[Stage, Callable[[], list[str]]] = {
         "generate": lambda: _generate(recipe, limit, run_dir),
         "filter": lambda: _filter(recipe),
-        "train": lambda: _train(recipe),
+        "train": lambda: _train(recipe, run_dir, rented),
         "eval": lambda: _eval(recipe, limit),
     }
     for stage in stages:
@@ -40,7 +59,7 @@ def show_plan(recipe: Recipe, stages: list[Stage], limit: int | None, run_dir: P
             console.print(f"  {escape(line)}", highlight=False)
 
 
-def _generate(recipe: Recipe, limit: int | None, run_dir: Path | None) -> list[str]:
+def _generate(recipe: Recipe, limit: int | None, run_dir: Path) -> list[str]:
     section = recipe.generate
     problems = list({problem.id: problem for problem in problems_of(recipe, limit)}.values())
     samples, teacher = section.samples, section.teacher
@@ -110,9 +129,9 @@ class Measured(NamedTuple):
     seconds_per_reply: float
 
 
-def measured_in(run_dir: Path | None) -> Measured | None:
+def measured_in(run_dir: Path) -> Measured | None:
     """What a run's manifest says of its replies; None if there are none."""
-    if run_dir is None or not (run_dir / "manifest.json").exists():
+    if not (run_dir / "manifest.json").exists():
         return None
     record: dict[str, Any] = read_manifest(run_dir)["stages"].get("generate", {})
     ledger = msgspec.convert(record.get("ledger", {}), Ledger)
@@ -165,11 +184,17 @@ def _filter(recipe: Recipe) -> list[str]:
     return [*steps, f"build: {recipe.filter.build.use}, format {recipe.student_format.name}"]
 
 
-def _train(recipe: Recipe) -> list[str]:
+def _train(recipe: Recipe, run_dir: Path, rented: Rented) -> list[str]:
     if recipe.train is None:
         return ["nothing: the recipe has no section train"]
+    from distill.stages.forecast import forecast
+
     options = [f"{key}: {value}" for key, value in recipe.train.sft.items()]
-    return [f"student: {recipe.train.student}", f"method: {recipe.train.method}", *options]
+    lines = [f"student: {recipe.train.student}", f"method: {recipe.train.method}", *options]
+    try:
+        return [*lines, *forecast(recipe, run_dir, rented.gpu, rented.num_gpus)]
+    except MissingExtraError as error:
+        return [*lines, f"what it would take is not known: {error}"]
 
 
 def _eval(recipe: Recipe, limit: int | None) -> list[str]:

@@ -1,5 +1,6 @@
 """Adapters: LoRA and its kin on a frozen base, which is 4-bit for QLoRA."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from distill import plugins
@@ -29,7 +30,7 @@ def lora_config(train: Train) -> Any:
     return library_config(peft.LoraConfig, {**LORA, **train.lora}, "train.lora")
 
 
-def quantization_config(train: Train) -> Any:
+def quantization_config(quantization: Mapping[str, Any]) -> Any:
     """The recipe's `quantization` block as a transformers.BitsAndBytesConfig, QLoRA's choices under it.
 
     Raises:
@@ -37,11 +38,23 @@ def quantization_config(train: Train) -> Any:
     """
     transformers = plugins.need("transformers", "method qlora", "train")
     plugins.need("bitsandbytes", "method qlora", "train")
-    return library_config(transformers.BitsAndBytesConfig, {**NF4, **train.quantization}, "train.quantization")
+    return library_config(transformers.BitsAndBytesConfig, {**NF4, **quantization}, "train.quantization")
 
 
-def device_map() -> dict[str, Any]:
-    """Where 4-bit weights go: they cannot move once they are packed."""
+def loading(quantization: Mapping[str, Any]) -> dict[str, Any]:
+    """What `from_pretrained` needs to load a base in 4 bit.
+
+    Args:
+        quantization: The recipe's `train.quantization`.
+
+    Raises:
+        RecipeError: If an option is not one of BitsAndBytesConfig's.
+    """
+    return {"quantization_config": quantization_config(quantization), "device_map": _device_map()}
+
+
+def _device_map() -> dict[str, Any]:
+    # 4-bit weights cannot move once they are packed.
     import torch
     from accelerate import PartialState
 

@@ -18,10 +18,11 @@ class BucketSampler:
         lengths: Tokens of each example.
         batch_size: Examples that are padded together.
         seed: Of the order.
+        num_blank: Rows behind the examples that teach nothing; they come last.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
-        self.lengths, self.batch_size, self.seed = lengths, batch_size, seed
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, num_blank: int = 0) -> None:
+        self.lengths, self.batch_size, self.seed, self.num_blank = lengths, batch_size, seed, num_blank
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -29,8 +30,8 @@ class BucketSampler:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        """Examples in an epoch: all of them."""
-        return len(self.lengths)
+        """Rows in an epoch: all of them."""
+        return len(self.lengths) + self.num_blank
 
     def __iter__(self) -> Iterator[int]:
         """Every index once."""
@@ -47,3 +48,4 @@ class BucketSampler:
         rng.shuffle(batches)
         for batch in [*batches, *last]:
             yield from batch
+        yield from range(len(self.lengths), len(self))

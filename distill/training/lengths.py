@@ -56,6 +56,11 @@ def table(lengths: Sequence[int]) -> str:
     return "\n".join([*lines, f"the longest has {max(lengths, default=0):,} tokens"])
 
 
+def percentile(lengths: Sequence[int], percent: int) -> int:
+    """The length that so many per cent do not exceed."""
+    return sorted(lengths)[max(-(-len(lengths) * percent // 100) - 1, 0)]
+
+
 def write_too_long(rows: Sequence[Row], path: Path) -> None:
     """List what is left out, a line for each; an empty list leaves no file."""
     path.unlink(missing_ok=True)

@@ -40,6 +40,10 @@ class Row(NamedTuple):
         return array("i", [IGNORED]) * self.num_prompt + self.completion_ids
 
 
+BLANK = Row(problem_id="", trace_ids=(), input_ids=array("i", [0]), num_prompt=1)
+"""A row of one token, that teaches nothing."""
+
+
 class Chat:
     """A tokenizer with its chat template, and the trace format that is taught through them.
 

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 from distill import plugins, progress
 from distill.errors import TrainingError
 from distill.recipe import Train
-from distill.training import adapters, contract, lengths
+from distill.training import adapters, contract, lengths, ranks
+from distill.training.advisor import advice
 from distill.training.buckets import BucketSampler
+from distill.training.choices import choices, this_machine
 from distill.training.library import library_config
 from distill.training.packing import prove_isolation
-from distill.training.rendering import Row
+from distill.training.rendering import BLANK, Row
 from distill.training.student import Student
 from distill.types import Example
 
@@ -56,6 +58,8 @@ def train_sft(
     """
     transformers = plugins.need("transformers", "training", "train")
     args = sft_config(train, checkpoints_dir, seed)
+    for choice in choices(train, this_machine()):
+        progress.say(f"train: {choice}")
     rows = _fitting(student, examples, args.max_length, logs_dir / "too_long.jsonl")
     trainer = make_trainer(student, rows.kept, train, args)
     checkpoint = last_checkpoint(checkpoints_dir)
@@ -69,6 +73,7 @@ def train_sft(
     log = [entry for entry in trainer.state.log_history if "loss" in entry]
     facts = {
         "method": train.method,
+        **({"quantization": train.quantization} if train.method == "qlora" else {}),
         "steps": trainer.state.global_step,
         "examples": len(rows.kept),
         "left_out_too_long": len(rows.too_long),
@@ -77,8 +82,9 @@ def train_sft(
         "trainable_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         "seconds_of_last_start": round(time.monotonic() - started, 1),
         "contract": contract.summary(student.chat, rows.kept),
+        "reply_tokens_p90": lengths.percentile([len(row.completion_ids) for row in rows.kept], 90),
     }
-    return Outcome(student._replace(model=trainer.model), facts, log)
+    return Outcome(student._replace(model=ranks.whole_model(trainer)), facts, log)
 
 
 def _fitting(student: Student, examples: Iterable[Example], max_length: int | None, list_path: Path) -> lengths.Fitting:
@@ -90,8 +96,11 @@ def _fitting(student: Student, examples: Iterable[Example], max_length: int | No
         num_embeddings=student.model.get_input_embeddings().num_embeddings,
         generation_config=student.model.generation_config,
     )
+    for warning in advice(chat, student.model.config, student.model.num_parameters(), rows):
+        progress.say(f"train: warning: {warning}")
     fitting = lengths.fitting(rows, max_length)
-    lengths.write_too_long(fitting.too_long, list_path)
+    if ranks.is_main():
+        lengths.write_too_long(fitting.too_long, list_path)
     if fitting.too_long:
         progress.say(
             f"train: {len(fitting.too_long)} of {len(rows)} examples are longer than max_length {max_length} and are "
@@ -114,11 +123,10 @@ def sft_config(train: Train, output_dir: Path, seed: int) -> Any:
         RecipeError: If an option is not one of SFTConfig's, or has a value that it refuses.
     """
     trl = plugins.need("trl", "training", "train")
-    torch = plugins.need("torch", "training", "train")
+    plugins.need("torch", "training", "train")
     learning_rate = {} if train.method == "full" else {"learning_rate": adapters.LEARNING_RATE}
-    has_gpu = torch.cuda.is_available()
-    machine = {"use_cpu": not has_gpu, "bf16": True, "gradient_checkpointing": has_gpu}
-    options = {**DEFAULTS, **learning_rate, **machine, "seed": seed, **train.sft, "output_dir": str(output_dir)}
+    chosen = {choice.option: choice.value for choice in choices(train, this_machine())}
+    options = {**DEFAULTS, **learning_rate, **chosen, "seed": seed, **train.sft, "output_dir": str(output_dir)}
     return library_config(trl.SFTConfig, options, "train.sft")
 
 
@@ -140,10 +148,15 @@ def make_trainer(student: Student, rows: Sequence[Row], train: Train, args: Any)
     trl = plugins.need("trl", "training", "train")
     for name in OURS:
         setattr(args, name, None)
+    if args.padding_free and not args.packing:
+        args.max_length = None  # nothing is longer, and the trainer refuses a limit that it cannot hold
     if not args.packing:
         # Nothing is left to prepare, and above all nothing to cut.
         args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
     keeps_order = args.packing or "train_sampling_strategy" in train.sft
+    # Blank rows fill the last batch of several processes; accelerate would show some examples twice in an epoch.
+    shared = args.world_size > 1 and not keeps_order
+    num_blank = -len(rows) % (args.train_batch_size * args.world_size) if shared else 0
 
     class Trainer(trl.SFTTrainer):
         """SFTTrainer, reading its data through `BucketSampler`."""
@@ -153,16 +166,16 @@ def make_trainer(student: Student, rows: Sequence[Row], train: Train, args: Any)
                 return super()._get_train_sampler(train_dataset)
             # What one optimizer step sees is of like length, however many processes and micro-batches share it.
             batch_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-            return BucketSampler([len(row.input_ids) for row in rows], batch_size, self.args.seed)
+            return BucketSampler([len(row.input_ids) for row in rows], batch_size, self.args.seed, num_blank)
 
     trainer = Trainer(
         model=student.model,
         args=args,
-        train_dataset=_dataset(rows),
+        train_dataset=_dataset([*rows, *[BLANK] * num_blank]),
         processing_class=student.tokenizer,
         peft_config=None if train.method == "full" else adapters.lora_config(train),
     )
-    if args.packing:
+    if args.packing or args.padding_free:
         prove_isolation(trainer)
     return trainer
 
@@ -205,9 +218,14 @@ def _callback(tracker: progress.Tracker, log_path: Path) -> Any:
     log_path.parent.mkdir(parents=True, exist_ok=True)
 
     class Progress(TrainerCallback):
-        """Shows steps and loss, and keeps the log beside the run."""
+        """Shows steps and loss, keeps the log beside the run, and the sampler in its epoch."""
 
         note = ""
+
+        def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            # transformers 5.19 loses the epoch on its way to the sampler when several processes resume in the middle
+            # of one: set_epoch goes two wrappers deep, and skip_first_batches adds a third.
+            kwargs["train_dataloader"].set_epoch(int(state.epoch or 0))
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             tracker.reach(state.global_step, self.note)
@@ -215,6 +233,8 @@ def _callback(tracker: progress.Tracker, log_path: Path) -> Any:
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
             if logs and "loss" in logs:
                 self.note = f"loss {float(logs['loss']):.4f}"
+            if not state.is_world_process_zero:
+                return
             with log_path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"step": state.global_step, **(logs or {})}, default=float) + "\n")
 

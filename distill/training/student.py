@@ -12,6 +12,7 @@ from distill.formats import TraceFormat
 from distill.recipe import Recipe, Scratch, Train
 from distill.training import adapters, contract
 from distill.training.byte_tokenizer import count_bytes
+from distill.training.choices import attention, this_machine
 from distill.training.rendering import Chat
 from distill.training.templates import give_template
 from distill.types import Trace
@@ -39,6 +40,8 @@ def load_student(train: Train, trace_format: TraceFormat, seed: int) -> Student:
     plugins.need("trl", "training", "train")
     chat = load_chat(train, trace_format)
     if isinstance(train.student, Scratch):
+        if train.method != "full":
+            raise TrainingError(f"method {train.method} needs a student that has learned something; this one is fresh")
         transformers.set_seed(seed)
         model = _fresh(train.student, chat.tokenizer)
     else:
@@ -78,9 +81,12 @@ def load_chat(train: Train, trace_format: TraceFormat) -> Chat:
 def _loaded(train: Train, student: str) -> Any:
     import transformers
 
-    options: dict[str, Any] = {"dtype": "float32" if train.method == "full" else "bfloat16"}
+    options: dict[str, Any] = {
+        "dtype": "float32" if train.method == "full" else "bfloat16",
+        "attn_implementation": attention(this_machine()),
+    }
     if train.method == "qlora":
-        options |= {"quantization_config": adapters.quantization_config(train), "device_map": adapters.device_map()}
+        options |= adapters.loading(train.quantization)
     try:
         return transformers.AutoModelForCausalLM.from_pretrained(assets.model_path(student), **options)
     except (OSError, ValueError) as error:

@@ -18,7 +18,7 @@ import pytest
 from distill.assets import PACKAGE
 from distill.engines import Completion, Request
 from distill.engines.managed import ManagedServer
-from distill.engines.vllm import ManagedSession, VLLMEngine
+from distill.engines.vllm import STREAM_INTERVAL, ManagedSession, VLLMEngine
 from distill.engines.vllm_command import COMMAND_ENV
 from distill.errors import EngineError
 from distill.recipe import Sampling
@@ -118,7 +118,7 @@ def test_the_cpu_build_takes_no_gpu(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "args", "extra_body", "expected"),
     [
-        ("vllm_stub.py", {}, {"top_k": 3}, {"stream_interval": 32, "top_k": 3}),
+        ("vllm_stub.py", {}, {"top_k": 3}, {"stream_interval": STREAM_INTERVAL, "top_k": 3}),
         ("vllm_stub.py", {}, {"stream_interval": 1}, {"stream_interval": 1}),
         ("vllm_stub.py", {"stream-interval": 4}, {}, {}),
         ("other_stub.py", {}, {}, {}),

@@ -1,0 +1,68 @@
+"""What went wrong for others with such a student and such data, said before it is paid for."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from distill.training.rendering import Chat, Row
+
+SMALL = 3_000_000_000
+"""Parameters of a student that long thoughts make worse rather than better, as published so far."""
+LONG = 4096
+"""Tokens of a reply."""
+
+
+def advice(chat: Chat, config: Any, num_parameters: int, rows: Sequence[Row]) -> Iterator[str]:
+    """Warnings, each with its evidence and what to do.
+
+    Args:
+        chat: The student's.
+        config: The model's.
+        num_parameters: The model's, frozen ones included.
+        rows: What is taught.
+    """
+    longest = max((len(row.input_ids) for row in rows), default=0)
+    context: int | None = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if context is not None and longest > context:
+        over = sum(len(row.input_ids) > context for row in rows)
+        yield (
+            f"{over} of {len(rows)} examples are longer than the student's context of {context:,} tokens (the longest "
+            f"has {longest:,}). Set train.sft.max_length: {context}, or raise max_position_embeddings and rope_theta "
+            f"in the student's config.json: open-r1 took Qwen2.5-Math-7B from 4k to 32k with a rope_theta of 300,000"
+        )
+    replies = [len(row.completion_ids) for row in rows]
+    median = statistics.median(replies) if replies else 0
+    if num_parameters < SMALL and median > LONG:
+        yield (
+            f"the student has {num_parameters / 1e9:.1f}B parameters, and half of the replies have more than "
+            f"{median:,.0f} tokens: a thousand such traces made 1.5B students worse (LIMO issue 15, "
+            f"s1 issue 115), and 3B ones by 3 points on average (arXiv 2502.12143). Prefer shorter traces, mix four "
+            f"short ones with each long one, or teach many more"
+        )
+    if _thinks(chat):
+        yield (
+            "the student's chat template knows thoughts, so it may reason already, and teaching one that does has made "
+            "it worse: QwQ from 80 to 60 on AIME (LIMO issue 36), R1-Distill-7B (open-thoughts issue 26). Measure it "
+            "first (`distill eval RECIPE --set eval.models=[base,teacher]`), or take the base model it was made from"
+        )
+
+
+def _thinks(chat: Chat) -> bool:
+    template = str(chat.tokenizer.chat_template)
+    return "<think>" in template or "enable_thinking" in template
+
+
+def outdone(suite: str, base: float, teacher: float) -> str | None:
+    """A warning if a base is measured to be as good as the teacher already.
+
+    Args:
+        suite: On which both were measured.
+        base: Its pass@1 there, in its best form.
+        teacher: The teacher's.
+    """
+    if base < teacher:
+        return None
+    return (
+        f"on {suite} the base is right in {base:.1%} of the problems and the teacher in {teacher:.1%}: there is "
+        f"nothing that it could learn from this teacher there"
+    )

@@ -1,0 +1,68 @@
+"""What is chosen for the user where the recipe says nothing, each with its reason. All are options of SFTConfig."""
+
+import importlib.metadata
+from typing import Any, NamedTuple
+
+from distill.recipe import Train
+
+
+class Machine(NamedTuple):
+    """What the choices hang on."""
+
+    has_gpu: bool
+    has_bf16: bool
+    has_flash: bool
+    """Whether the package flash-attn is installed."""
+
+
+class Choice(NamedTuple):
+    """An option, its value and why."""
+
+    option: str
+    value: Any
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.option}: {str(self.value).lower()} ({self.reason})"
+
+
+def this_machine() -> Machine:
+    """The machine that this process runs on."""
+    import torch
+
+    has_gpu = torch.cuda.is_available()
+    try:
+        importlib.metadata.version("flash-attn")
+        has_flash = has_gpu
+    except importlib.metadata.PackageNotFoundError:
+        has_flash = False
+    return Machine(has_gpu, not has_gpu or torch.cuda.is_bf16_supported(including_emulation=False), has_flash)
+
+
+def attention(machine: Machine) -> str:
+    """The attention that a model is loaded with, by transformers' name."""
+    return "flash_attention_2" if machine.has_flash else "sdpa"
+
+
+def choices(train: Train, machine: Machine) -> list[Choice]:
+    """Options that the recipe does not set."""
+    chosen: list[Choice] = []
+    if not machine.has_gpu:
+        chosen.append(Choice("use_cpu", True, "no GPU here"))
+    if machine.has_bf16:
+        chosen.append(Choice("bf16", True, "half the memory of activations, and no loss scaling"))
+    else:
+        chosen.append(Choice("bf16", False, "this GPU has none"))
+        chosen.append(Choice("fp16", True, "this GPU has no bfloat16"))
+    if machine.has_gpu:
+        chosen.append(Choice("gradient_checkpointing", True, "long replies: activations are computed again, not kept"))
+        if train.method == "qlora":
+            reason = "as QLoRA has it: its state takes a quarter, and may leave the GPU"
+            chosen.append(Choice("optim", "paged_adamw_8bit", reason))
+    else:
+        chosen.append(Choice("gradient_checkpointing", False, "memory is not short here, time is"))
+    if machine.has_flash and not train.sft.get("packing"):
+        chosen.append(
+            Choice("padding_free", True, "flash attention keeps the examples of a batch apart without padding")
+        )
+    return [choice for choice in chosen if choice.option not in train.sft]

@@ -73,6 +73,7 @@ def run_step(
     batch_size: int,
     is_padded: bool,
     accumulates: bool,
+    caches_casts: bool,
     kernels: Kernels,
 ) -> Extents:
     """The extents of a step that is not the first, so that the optimizer has its states from the beginning.
@@ -84,6 +85,8 @@ def run_step(
         batch_size: Rows.
         is_padded: Whether the rows differ in length, so that attention gets a mask.
         accumulates: Whether gradients of an earlier micro-batch are there already.
+        caches_casts: Whether bfloat16 copies of float32 weights stay until the forward pass ends, as autocast has it;
+            sharded weights come in bfloat16, layer by layer.
         kernels: Whose kernels: those of the GPU that is asked about, or the CPU's, to compare with a measurement there.
     """
     import torch
@@ -109,17 +112,17 @@ def run_step(
             states = live.now - weights - gradients
             if not accumulates:
                 optimizer.zero_grad()
-            _forward_backward(model, torch.zeros(batch_size, length, dtype=torch.long), is_padded)
+            _forward_backward(model, torch.zeros(batch_size, length, dtype=torch.long), is_padded, caches_casts)
             optimizer.step()
     return Extents(weights, gradients, states, live.peak)
 
 
-def _forward_backward(model: Any, ids: Any, is_padded: bool) -> None:
+def _forward_backward(model: Any, ids: Any, is_padded: bool, caches_casts: bool) -> None:
     import torch
 
     mask = {"attention_mask": torch.ones_like(ids)} if is_padded else {}
-    # As accelerate has it: autocast spans the forward pass, and keeps the bfloat16 copies of weights until its end.
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    # As accelerate has it, autocast spans the forward pass.
+    with torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=caches_casts):
         loss = _loss(model, ids, mask)
     loss.backward()
 

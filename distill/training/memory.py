@@ -5,7 +5,8 @@ The numbers come from a step of the real model class on fake tensors (`distill.t
 What is covered: dense models of transformers; full training on float32 weights under bfloat16 autocast, LoRA on a
 bfloat16 base, QLoRA; gradient checkpointing, gradient accumulation, padding masks; weights that are sharded or not.
 What is not: the CUDA context and fragments of the allocator (`ROOM` stands for both), temporaries inside kernels other
-than attention's, tensor and context parallelism, offloading, Liger kernels.
+than attention's, the communication buffers of sharding (nor that it frees bfloat16 copies of weights between forward
+and backward pass, where activations are kept), tensor and context parallelism, offloading, Liger kernels.
 """
 
 from collections.abc import Mapping
@@ -82,7 +83,9 @@ def peak(config: Any, step: Step, length: int, *, kernels: dry_run.Kernels = "cu
         length=length,
         batch_size=step.batch_size,
         is_padded=step.batch_size > 1 and step.attn == "sdpa",
-        accumulates=step.gradient_accumulation_steps > 1,
+        # Sharded gradients shrink, activations do not: only with all gradients there are the two told apart.
+        accumulates=step.gradient_accumulation_steps > 1 or step.sharded,
+        caches_casts=not step.sharded,
         kernels=kernels,
     )
     whole = Peak(

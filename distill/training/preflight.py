@@ -26,6 +26,12 @@ class Preflight(NamedTuple):
     memory: int
     """Bytes of the GPU."""
 
+    def __str__(self) -> str:
+        return (
+            f"the longest batch ({self.num_rows} rows of up to {self.length:,} tokens) takes {self.peak / GIB:.1f} of "
+            f"{self.memory / GIB:.1f} GiB"
+        )
+
 
 def preflight(trainer: Any, rows: Sequence[Row]) -> Preflight | None:
     """Run the longest batch forward and backward; None where that says nothing: without a GPU, or on sharded weights.

@@ -18,6 +18,7 @@ from distill.training.buckets import BucketSampler
 from distill.training.choices import choices, this_machine
 from distill.training.library import library_config
 from distill.training.packing import prove_isolation
+from distill.training.preflight import preflight
 from distill.training.rendering import BLANK, Row
 from distill.training.student import Student
 from distill.types import Example
@@ -62,6 +63,8 @@ def train_sft(
         progress.say(f"train: {choice}")
     rows = _fitting(student, examples, args.max_length, logs_dir / "too_long.jsonl")
     trainer = make_trainer(student, rows.kept, train, args)
+    if longest := preflight(trainer, rows.kept):
+        progress.say(f"train: {longest}")
     checkpoint = last_checkpoint(checkpoints_dir)
     started = time.monotonic()
     with progress.track("train", trainer_steps(trainer)) as tracker:
@@ -98,6 +101,8 @@ def _fitting(student: Student, examples: Iterable[Example], max_length: int | No
     )
     for warning in advice(chat, student.model.config, student.model.num_parameters(), rows):
         progress.say(f"train: warning: {warning}")
+    # Examples come in the order in which replies came, which no two runs share; ids are of the content alone.
+    rows.sort(key=lambda row: (row.problem_id, *row.trace_ids))
     fitting = lengths.fitting(rows, max_length)
     if ranks.is_main():
         lengths.write_too_long(fitting.too_long, list_path)

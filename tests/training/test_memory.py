@@ -106,6 +106,7 @@ def test_gpus_share_what_is_sharded_and_copy_what_is_not():
     assert alone.weights / 4 < shared.weights < alone.weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [Step(), Step(batch_size=2), Step(method="qlora", gradient_checkpointing=False)])
 def test_the_largest_length_fits_and_a_little_more_does_not(step: Step):
     found = largest_length(tiny_config(), GIB // 2, step)
@@ -226,10 +227,14 @@ def test_the_longest_batch_has_the_longest_rows():
     assert [len(example["input_ids"]) for example in batch] == [30, 20]
 
 
-def test_the_longest_batch_leaves_no_trace(benchmark: ModuleType, tmp_path: Path, request: pytest.FixtureRequest):
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_the_longest_batch_leaves_no_trace(
+    benchmark: ModuleType, tmp_path: Path, request: pytest.FixtureRequest, method: Method
+):
     import torch
 
-    trainer = benchmark.make_trainer(tiny_config(), Step(gradient_accumulation_steps=2), 64, str(tmp_path))
+    step = Step(method=method, gradient_accumulation_steps=2)
+    trainer = benchmark.make_trainer(tiny_config(), step, 64, str(tmp_path))
     weights = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
     metrics, random_state = str(trainer._metrics), torch.get_rng_state()
     request.getfixturevalue("gpu")

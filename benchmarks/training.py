@@ -39,7 +39,9 @@ SHAPES: dict[str, dict[str, Any]] = {
            "num_key_value_heads": 4, "vocab_size": 152064, "tie_word_embeddings": False},
 }  # fmt: skip
 ROWS = ("ours", "ours, packed", "TRL")
-LLAMAFACTORY = Path(__file__).parent.parent / ".venv-llamafactory" / "bin" / "llamafactory-cli"
+LLAMAFACTORY = "LLaMA-Factory"
+PEERS = Path(__file__).parent / "peers"
+PEER_PYTHON = Path(__file__).parent.parent / ".venv-llamafactory" / "bin" / "python"
 
 
 def examples(options: argparse.Namespace) -> Iterator[Mapping[str, Any]]:
@@ -121,7 +123,8 @@ def train_one(row: str, options: argparse.Namespace, folder: Path) -> dict[str, 
     ends = [began, *clock.ends]
     skipped = max(len(clock.ends) // 10, 1)
     tokens = [entry["num_tokens"] for entry in trainer.state.log_history if "num_tokens" in entry]
-    taught = padded_free_tokens(trainer)
+    taught = unpadded_tokens(trainer)
+    (folder / "tokens.json").write_text(str(taught))
     return {
         "tokens": taught,
         "seconds": ends[-1] - ends[skipped],
@@ -132,7 +135,7 @@ def train_one(row: str, options: argparse.Namespace, folder: Path) -> dict[str, 
     }
 
 
-def padded_free_tokens(trainer: Any) -> int:
+def unpadded_tokens(trainer: Any) -> int:
     """Tokens of the examples that an epoch sees."""
     return sum(len(ids) for ids in trainer.train_dataset["input_ids"])
 
@@ -189,6 +192,8 @@ def memory() -> float:
 
 def run_row(row: str, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """A row in a process of its own."""
+    if row == LLAMAFACTORY:
+        return run_peer(options, folder)
     words = [sys.executable, __file__, "--row", row, "--folder", str(folder)]
     for name in ("shape", "method", "length", "batch", "examples", "median", "sigma"):
         words += [f"--{name}", str(getattr(options, name))]
@@ -197,6 +202,29 @@ def run_row(row: str, options: argparse.Namespace, folder: Path) -> dict[str, An
     if done.returncode:
         sys.exit(f"{row} failed:\n{done.stderr[-3000:]}")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def run_peer(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """LLaMA-Factory, in its own environment; the tokens are those of our rows of the same examples."""
+    job = folder / "job.json"
+    job.write_text(
+        json.dumps({"folder": str(folder), "method": options.method, "length": options.length, "batch": options.batch})
+    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    words = [str(PEER_PYTHON), str(PEERS / "llamafactory_sft.py"), str(job)]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        sys.exit(f"{LLAMAFACTORY} failed:\n{done.stderr[-3000:]}")
+    made = json.loads(done.stdout.splitlines()[-1])
+    times: list[float] = made["times"]
+    skipped = max((len(times) - 1) // 10, 1)
+    return {
+        "tokens": json.loads((folder / "tokens.json").read_text()),
+        "seconds": times[-1] - times[skipped],
+        "share": 1 - skipped / (len(times) - 1),
+        "steps": len(times) - 1,
+        "memory": made["memory"],
+    }
 
 
 def main() -> None:
@@ -210,6 +238,7 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=320)
     parser.add_argument("--batch", type=int, default=8, help="examples in a step: SFTConfig's default")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--llamafactory", action="store_true", help="measure it, too")
     parser.add_argument("--row", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -221,9 +250,12 @@ def main() -> None:
         make_model(options, folder / "model")
         with (folder / "train.jsonl").open("w") as file:
             file.writelines(json.dumps(example) + "\n" for example in examples(options))
-        measured: dict[str, list[dict[str, Any]]] = {row: [] for row in ROWS}
+        rows = [*ROWS, LLAMAFACTORY] if options.llamafactory else ROWS
+        if options.llamafactory and not PEER_PYTHON.exists():
+            sys.exit(f"{LLAMAFACTORY} needs {PEER_PYTHON}, which is not there: make setup-llamafactory")
+        measured: dict[str, list[dict[str, Any]]] = {row: [] for row in rows}
         for round_number in range(1, options.rounds + 1):
-            for row in ROWS:
+            for row in rows:
                 measured[row].append(run_row(row, options, folder))
                 print(f"round {round_number}: {row}: {measured[row][-1]}", file=sys.stderr, flush=True)
     print_table(measured)

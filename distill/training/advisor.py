@@ -1,7 +1,7 @@
 """What went wrong for others with such a student and such data, said before it is paid for."""
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from distill.training.rendering import Chat, Row
@@ -12,7 +12,9 @@ LONG = 4096
 """Tokens of a reply."""
 
 
-def advice(chat: Chat, config: Any, num_parameters: int, rows: Sequence[Row]) -> Iterator[str]:
+def advice(
+    chat: Chat, config: Any, num_parameters: int, rows: Sequence[Row], lora: Mapping[str, Any] | None = None
+) -> Iterator[str]:
     """Warnings, each with its evidence and what to do.
 
     Args:
@@ -20,6 +22,7 @@ def advice(chat: Chat, config: Any, num_parameters: int, rows: Sequence[Row]) ->
         config: The model's.
         num_parameters: The model's, frozen ones included.
         rows: What is taught.
+        lora: The adapter's options, if only an adapter is trained.
     """
     longest = max((len(row.input_ids) for row in rows), default=0)
     context: int | None = getattr(config.get_text_config(), "max_position_embeddings", None)
@@ -45,6 +48,21 @@ def advice(chat: Chat, config: Any, num_parameters: int, rows: Sequence[Row]) ->
             "it worse: QwQ from 80 to 60 on AIME (LIMO issue 36), R1-Distill-7B (open-thoughts issue 26). Measure it "
             "first (`distill eval RECIPE --set eval.models=[base,teacher]`), or take the base model it was made from"
         )
+
+    marks = _mark_tokens(chat)
+    if lora is not None and marks and not lora.get("modules_to_save"):
+        yield (
+            f"{' and '.join(marks)} are tokens of their own, and an adapter on linear layers does not change their "
+            f"embeddings: a base that never saw them may not learn to write them (the tiny base: 24.8 % with r 64 on "
+            f"all linear layers, 60.0 % with its embedding trained, too). If your base is one, set "
+            f"train.lora.modules_to_save: [embed_tokens] and train.lora.ensure_weight_tying: true"
+        )
+
+
+def _mark_tokens(chat: Chat) -> list[str]:
+    """Marks of the trace format that are one token, and not a special one that every model of the family has seen."""
+    form, added = chat.trace_format, chat.tokenizer.get_added_vocab()
+    return [mark for mark in (form.open.strip(), form.close.strip()) if mark in added]
 
 
 def _thinks(chat: Chat) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from distill import plugins
+from distill import environment, plugins
 from distill.errors import TrainingError
 from distill.training import adapters
 
@@ -55,6 +55,7 @@ def export(student: Path, target: Path, texts: Sequence[str], *, dtype: str = "b
     Raises:
         TrainingError: If the target exists, the base cannot be loaded, or the merged weights differ from the adapter.
     """
+    environment.quiet_libraries()
     if target.exists():
         raise TrainingError(f"{target} exists already: remove it, or give another folder with --to")
     partial = target.with_name(f"{target.name}.partial")

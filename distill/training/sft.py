@@ -61,7 +61,7 @@ def train_sft(
     args = sft_config(train, checkpoints_dir, seed)
     for choice in choices(train, this_machine()):
         progress.say(f"train: {choice}")
-    rows = _fitting(student, examples, args.max_length, logs_dir / "too_long.jsonl")
+    rows = _fitting(student, examples, train, args.max_length, logs_dir / "too_long.jsonl")
     trainer = make_trainer(student, rows.kept, train, args)
     if longest := preflight(trainer, rows.kept):
         progress.say(f"train: {longest}")
@@ -90,7 +90,9 @@ def train_sft(
     return Outcome(student._replace(model=ranks.whole_model(trainer)), facts, log)
 
 
-def _fitting(student: Student, examples: Iterable[Example], max_length: int | None, list_path: Path) -> lengths.Fitting:
+def _fitting(
+    student: Student, examples: Iterable[Example], train: Train, max_length: int | None, list_path: Path
+) -> lengths.Fitting:
     """The rows that are trained on, once the contract holds for all."""
     chat = student.chat
     rows = contract.hold(
@@ -99,7 +101,8 @@ def _fitting(student: Student, examples: Iterable[Example], max_length: int | No
         num_embeddings=student.model.get_input_embeddings().num_embeddings,
         generation_config=student.model.generation_config,
     )
-    for warning in advice(chat, student.model.config, student.model.num_parameters(), rows):
+    lora = None if train.method == "full" else train.lora
+    for warning in advice(chat, student.model.config, student.model.num_parameters(), rows, lora):
         progress.say(f"train: warning: {warning}")
     # Examples come in the order in which replies came, which no two runs share; ids are of the content alone.
     rows.sort(key=lambda row: (row.problem_id, *row.trace_ids))

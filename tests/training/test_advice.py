@@ -64,6 +64,14 @@ def test_a_student_that_thinks_already_is_warned_of(family: str):
     assert "may reason already" in said
 
 
+def test_an_adapter_that_leaves_the_marks_untrained_is_warned_of():
+    chat = Chat(tokenizer_of(FAMILIES["qwen3"]), named_format("think"))
+    config: Any = SimpleNamespace(get_text_config=lambda: SimpleNamespace(max_position_embeddings=9000))
+    said = [list(advice(chat, config, 8 * 10**9, rows(1000), lora)) for lora in (None, {}, {"modules_to_save": ["x"]})]
+    assert [len(each) for each in said] == [1, 2, 1]
+    assert "<think> and </think> are tokens of their own" in said[1][-1]
+
+
 def test_a_base_as_good_as_its_teacher_is_warned_of():
     assert outdone("math500", 0.4, 0.7) is None
     assert "right in 80.0% of the problems and the teacher in 70.0%" in (outdone("math500", 0.8, 0.7) or "")

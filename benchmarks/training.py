@@ -1,7 +1,6 @@
 """Training beside others: the same examples, model and batch, each in a process of its own, in turn. Prints a table.
 
     python benchmarks/training.py                      ours beside TRL's defaults, on this processor, a tiny model
-    python benchmarks/training.py --llamafactory       LLaMA-Factory, too: `make setup-llamafactory` first
     python benchmarks/training.py --shape 1.5B --method lora --length 16384       on a GPU: Qwen2.5's shapes
 
 Lengths have the long tail of reasoning: log-normal, the longest some ten times the median. Weights are random, and the
@@ -9,9 +8,6 @@ text is noise: neither changes what a step costs. "TRL" is SFTTrainer with SFTCo
 must share: batch, steps, `max_length`, precision, and no evaluation. Tokens are those of the examples, without padding.
 A row's time is that of the steps after the first tenth, without loading and preparing; memory is the most that the
 process ever had (resident on a processor, allocated on a GPU), beside what it had before the first step.
-
-With a GPU the share of the peak is 6 floating-point operations for each weight and token (2 less for a frozen one) and
-those of attention, over what a large bf16 matrix product reached in the same call.
 """
 
 import argparse
@@ -39,9 +35,6 @@ SHAPES: dict[str, dict[str, Any]] = {
            "num_key_value_heads": 4, "vocab_size": 152064, "tie_word_embeddings": False},
 }  # fmt: skip
 ROWS = ("ours", "ours, packed", "TRL")
-LLAMAFACTORY = "LLaMA-Factory"
-PEERS = Path(__file__).parent / "peers"
-PEER_PYTHON = Path(__file__).parent.parent / ".venv-llamafactory" / "bin" / "python"
 
 
 def examples(options: argparse.Namespace) -> Iterator[Mapping[str, Any]]:
@@ -124,7 +117,6 @@ def train_one(row: str, options: argparse.Namespace, folder: Path) -> dict[str, 
     skipped = max(len(clock.ends) // 10, 1)
     tokens = [entry["num_tokens"] for entry in trainer.state.log_history if "num_tokens" in entry]
     taught = unpadded_tokens(trainer)
-    (folder / "tokens.json").write_text(str(taught))
     return {
         "tokens": taught,
         "seconds": ends[-1] - ends[skipped],
@@ -192,8 +184,6 @@ def memory() -> float:
 
 def run_row(row: str, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """A row in a process of its own."""
-    if row == LLAMAFACTORY:
-        return run_peer(options, folder)
     words = [sys.executable, __file__, "--row", row, "--folder", str(folder)]
     for name in ("shape", "method", "length", "batch", "examples", "median", "sigma"):
         words += [f"--{name}", str(getattr(options, name))]
@@ -202,29 +192,6 @@ def run_row(row: str, options: argparse.Namespace, folder: Path) -> dict[str, An
     if done.returncode:
         sys.exit(f"{row} failed:\n{done.stderr[-3000:]}")
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def run_peer(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """LLaMA-Factory, in its own environment; the tokens are those of our rows of the same examples."""
-    job = folder / "job.json"
-    job.write_text(
-        json.dumps({"folder": str(folder), "method": options.method, "length": options.length, "batch": options.batch})
-    )
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    words = [str(PEER_PYTHON), str(PEERS / "llamafactory_sft.py"), str(job)]
-    done = subprocess.run(words, capture_output=True, text=True, env=environment)
-    if done.returncode:
-        sys.exit(f"{LLAMAFACTORY} failed:\n{done.stderr[-3000:]}")
-    made = json.loads(done.stdout.splitlines()[-1])
-    times: list[float] = made["times"]
-    skipped = max((len(times) - 1) // 10, 1)
-    return {
-        "tokens": json.loads((folder / "tokens.json").read_text()),
-        "seconds": times[-1] - times[skipped],
-        "share": 1 - skipped / (len(times) - 1),
-        "steps": len(times) - 1,
-        "memory": made["memory"],
-    }
 
 
 def main() -> None:
@@ -238,7 +205,6 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=320)
     parser.add_argument("--batch", type=int, default=8, help="examples in a step: SFTConfig's default")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--llamafactory", action="store_true", help="measure it, too")
     parser.add_argument("--row", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -250,12 +216,9 @@ def main() -> None:
         make_model(options, folder / "model")
         with (folder / "train.jsonl").open("w") as file:
             file.writelines(json.dumps(example) + "\n" for example in examples(options))
-        rows = [*ROWS, LLAMAFACTORY] if options.llamafactory else ROWS
-        if options.llamafactory and not PEER_PYTHON.exists():
-            sys.exit(f"{LLAMAFACTORY} needs {PEER_PYTHON}, which is not there: make setup-llamafactory")
-        measured: dict[str, list[dict[str, Any]]] = {row: [] for row in rows}
+        measured: dict[str, list[dict[str, Any]]] = {row: [] for row in ROWS}
         for round_number in range(1, options.rounds + 1):
-            for row in rows:
+            for row in ROWS:
                 measured[row].append(run_row(row, options, folder))
                 print(f"round {round_number}: {row}: {measured[row][-1]}", file=sys.stderr, flush=True)
     print_table(measured)

@@ -12,6 +12,7 @@ import typer
 
 from distill import recipes_cli
 from distill.errors import DistillError, RecipeError
+from distill.recipes_cli import RecipeArg
 
 # Everything else is imported where it is used: 'distill --help' must answer at once ('benchmarks/startup.py').
 if TYPE_CHECKING:
@@ -35,9 +36,6 @@ app = typer.Typer(
 )
 app.add_typer(recipes_cli.app, name="recipes")
 
-RecipeArg = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="A shipped name ('distill recipes list') or a path to a .yaml.")
-]
 RunOption = Annotated[
     str | None, typer.Option("--run", metavar="NAME", help="Name of the run; the recipe's name if not given.")
 ]

@@ -43,6 +43,11 @@ class TraceFormat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """What the engine writes as the start of the reply, for the model to go on from."""
         return self.open if self.opened_by == "harness" else ""
 
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """All that is written around thinking and answer, in order."""
+        return tuple(mark for mark in (self.open, self.close, self.answer_open, self.answer_close) if mark)
+
     def messages(self, prompt: str) -> list[Message]:
         """The conversation that asks for a reply."""
         system: list[Message] = [{"role": "system", "content": self.system_prompt}] if self.system_prompt else []

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from distill import assets, environment, plugins
-from distill.errors import RecipeError, TrainingError, did_you_mean
+from distill.errors import RecipeError, did_you_mean
 from distill.journal import Journal
 from distill.recipe import Recipe, Scratch, Train
 from distill.training import gpus, lengths, memory
 from distill.training.choices import Machine, choices
 from distill.training.sft import DEFAULTS
+from distill.training.student import load_chat, not_loaded, tokenizer_of
 from distill.types import Example
 
 GIB = 2**30
@@ -130,15 +131,11 @@ def student_config(train: Train) -> Any:
     """
     transformers = plugins.need("transformers", "training", "train")
     if isinstance(train.student, Scratch):
-        from distill.training.student import tokenizer_of
-
         return transformers.AutoConfig.for_model(vocab_size=len(tokenizer_of(train.student)), **train.student.config)
     try:
         return transformers.AutoConfig.from_pretrained(assets.model_path(train.student))
     except (OSError, ValueError) as error:
-        raise TrainingError(
-            f"cannot read the config of the student {train.student!r}: {str(error).splitlines()[0]:.300}"
-        ) from error
+        raise not_loaded(train.student, error) from error
 
 
 def examples_of(recipe: Recipe, run_dir: Path, max_length: int | None) -> Work | None:
@@ -146,8 +143,6 @@ def examples_of(recipe: Recipe, run_dir: Path, max_length: int | None) -> Work |
     path = run_dir / "train.jsonl"
     if recipe.train is None or not path.exists():
         return None
-    from distill.training.student import load_chat
-
     chat = load_chat(recipe.train, recipe.student_format)
     rows = [chat.row(example) for example in Journal(path, Example)]
     fitting = lengths.fitting(rows, max_length)

@@ -201,9 +201,6 @@ def show_rows(run: Run, count: int, console: "Console") -> None:
         for line in shown(chat, row):
             console.print(line, soft_wrap=True)
         broken += contract.row_findings(chat, example, row)
-    for finding in broken:
-        if not finding.is_fatal:
-            progress.say(f"train: {finding}")
     contract.refuse(broken)
 
 

@@ -24,8 +24,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from distill import progress
 from distill.errors import ContractError
-from distill.formats import TraceFormat
 from distill.training.rendering import Chat, Row
 from distill.types import Example, Message
 
@@ -112,11 +112,14 @@ def hold(chat: Chat, examples: Iterable[Example], *, num_embeddings: int, genera
 
 
 def refuse(findings: Sequence[Finding]) -> None:
-    """Raise what is fatal.
+    """Raise what is fatal, and say the rest.
 
     Raises:
         ContractError: If anything is.
     """
+    for finding in findings:
+        if not finding.is_fatal:
+            progress.say(f"train: {finding}")
     if fatal := [finding for finding in findings if finding.is_fatal]:
         lines = "\n".join(f"- {finding}" for finding in fatal)
         raise ContractError(f"the student would be taught something else than it will be asked:\n{lines}")
@@ -184,8 +187,7 @@ def _opening_findings(chat: Chat) -> Iterator[Finding]:
 
 
 def _mark_findings(chat: Chat) -> Iterator[Finding]:
-    form = chat.trace_format
-    for mark in (form.open, form.close, form.answer_open, form.answer_close):
+    for mark in chat.trace_format.marks:
         ids = chat.ids(mark)
         if mark.strip() and chat.text(ids, as_served=True).strip() != mark.strip():
             yield Finding(
@@ -259,10 +261,8 @@ def _reply_findings(chat: Chat, reply: str, row: Row) -> Iterator[Finding]:
             f"{around(reply, place)} reads back as {around(read, place)}",
             "The tokenizer changes text: use the model's own, or drop these rows in filter",
         )
-    marks = {id for mark in _marks(chat.trace_format) for id in chat.ids(mark)}
-    special = chat.special_ids - marks
     for place, id in enumerate(taught):
-        if id in special:
+        if id in chat.foreign_ids:
             token = chat.tokenizer.convert_ids_to_tokens(id)
             yield Finding(
                 "special",
@@ -271,10 +271,6 @@ def _reply_findings(chat: Chat, reply: str, row: Row) -> Iterator[Finding]:
                 "Drop these rows in filter: the teacher wrote another model's marks",
             )
             return
-
-
-def _marks(form: TraceFormat) -> tuple[str, ...]:
-    return tuple(mark for mark in (form.open, form.close, form.answer_open, form.answer_close) if mark)
 
 
 def around(text: str, place: int) -> str:

@@ -59,6 +59,8 @@ class Chat:
         self.tokenizer, self.trace_format = tokenizer, trace_format
         self.special_ids = {id for id, token in tokenizer.added_tokens_decoder.items() if token.special}
         self.special_ids |= set(tokenizer.all_special_ids)
+        self.foreign_ids = self.special_ids - {id for mark in trace_format.marks for id in self.ids(mark)}
+        """Special tokens that no mark of the trace format holds, and so no reply may."""
         self.ending = self._ending()
         """What stands behind a reply: tokens up to the end-of-turn; empty if the template ends no turn."""
 

@@ -74,7 +74,8 @@ def load_chat(train: Train, trace_format: TraceFormat) -> Chat:
             f"template: the chat template of {train.student!r} cannot render a question and its reply: {error}. "
             f"Give another with train.sft.chat_template_path"
         ) from error
-    contract.mended(tokenizer, chat, None)
+    for sentence in contract.mended(tokenizer, chat, None):
+        progress.say(f"train: {sentence}")
     return chat
 
 
@@ -90,10 +91,11 @@ def _loaded(train: Train, student: str) -> Any:
     try:
         return transformers.AutoModelForCausalLM.from_pretrained(assets.model_path(student), **options)
     except (OSError, ValueError) as error:
-        raise _not_loaded(student, error) from error
+        raise not_loaded(student, error) from error
 
 
-def _not_loaded(student: str, error: Exception) -> TrainingError:
+def not_loaded(student: str, error: Exception) -> TrainingError:
+    """The error of a student of which something cannot be read."""
     return TrainingError(
         f"cannot load the student {student!r}: {str(error).splitlines()[0]:.300}. Give a folder, a hub id (with "
         f"network), or a model that ships with distill: tiny-base"
@@ -131,7 +133,7 @@ def tokenizer_of(student: str | Scratch) -> Any:
     try:
         return transformers.AutoTokenizer.from_pretrained(assets.model_path(name))
     except (OSError, ValueError) as error:
-        raise _not_loaded(name, error) from error
+        raise not_loaded(name, error) from error
 
 
 def token_counter(student: str | Scratch | None, trace_format: TraceFormat) -> Any:

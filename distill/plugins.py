@@ -42,8 +42,9 @@ BUILTIN: Mapping[Kind, Mapping[str, str]] = {
         "incorrect": "distill.selectors.gates:incorrect",
         "length": "distill.selectors.length:length",
         "pass_rate": "distill.selectors.difficulty:pass_rate",
-        "per_problem": "distill.selectors.per_problem:per_problem",
+        "per_problem": "distill.selectors.per_problem:PerProblem",
         "structure": "distill.selectors.gates:structure",
+        "verdict": "distill.selectors.gates:verdict",
     },
     "builders": {
         "answer_only": "distill.builders.plain:answer_only",

@@ -126,6 +126,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     step: str = ""
     """The step of the filter that dropped it; empty if it is kept."""
     reason: str = ""
+    """Short, the same for all that share it: reasons are counted."""
+    detail: str = ""
+    """What was seen in this trace, and where."""
+    scores: dict[str, float] = msgspec.field(default_factory=dict[str, float])
+    """What the steps measured of it on the way, by ``<step>.<column>``."""
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,11 +1,9 @@
 """A band of difficulty: problems that the teacher nearly always or nearly never solves teach little."""
 
-from distill.selectors import Candidate, Context, Selector, per_trace
+from distill.selectors import Candidate, Context, Drop, Gate
 
 
-def pass_rate(
-    *, min: float = 0.0, max: float = 1.0, min_difficulty: float = 0.0, max_difficulty: float = 1.0
-) -> Selector:
+def pass_rate(*, min: float = 0.0, max: float = 1.0, min_difficulty: float = 0.0, max_difficulty: float = 1.0) -> Gate:
     """Keep traces of problems whose pass rate and difficulty lie in a band, ends included.
 
     Args:
@@ -15,14 +13,15 @@ def pass_rate(
         max_difficulty: The same, from above.
     """
 
-    def rule(candidate: Candidate, _: Context) -> str | None:
+    def gate(candidate: Candidate, context: Context) -> Drop | None:
         found = candidate.pass_rate
         if found is None:
-            return "no pass rate"
+            return Drop("no pass rate")
+        seen = f"{found.correct} of {found.replies} correct"
         if not min <= found.pass_rate <= max:
-            return f"pass rate not in {min:g} to {max:g}"
+            return Drop(f"pass rate not in {min:g} to {max:g}", f"{found.pass_rate:g}: {seen}")
         if not min_difficulty <= found.difficulty <= max_difficulty:
-            return f"difficulty not in {min_difficulty:g} to {max_difficulty:g}"
+            return Drop(f"difficulty not in {min_difficulty:g} to {max_difficulty:g}", f"{found.difficulty:g}: {seen}")
         return None
 
-    return per_trace(rule)
+    return gate

@@ -1,41 +1,60 @@
-"""Selectors that look at one trace alone: what its verifier said, how it ended, whether it has the form."""
+"""Gates on how a reply ended, what its verifier said, and whether it has its format's shape."""
 
-from distill.selectors import Candidate, Context, Selector, per_trace
+from typing import Literal
+
+from distill.selectors import Candidate, Context, Drop, Gate
+
+Policy = Literal["correct", "not-incorrect", "incorrect", "all"]
+
+_ACCEPTED: dict[Policy, frozenset[str]] = {
+    "correct": frozenset({"correct"}),
+    "not-incorrect": frozenset({"correct", "unverifiable"}),
+    "incorrect": frozenset({"incorrect"}),
+    "all": frozenset({"correct", "incorrect", "unverifiable"}),
+}
+_ENDINGS = {"length": "truncated at its token limit", "aborted": "cut off", "error": "failed"}
 
 
-def correct() -> Selector:
+def verdict(*, accept: Policy = "correct") -> Gate:
+    """Keep what the verifier accepted.
+
+    Args:
+        accept: ``not-incorrect`` also keeps what it could not judge; ``incorrect`` and ``all`` are controls, to see
+            what correctness is worth. (OpenThoughts3 and DASD filter by no verdict: arXiv 2506.04178, 2601.09088.)
+    """
+    accepted = _ACCEPTED[accept]
+
+    def gate(candidate: Candidate, context: Context) -> Drop | None:
+        found = candidate.verdict
+        return None if found.outcome in accepted else Drop(found.outcome, found.reason)
+
+    return gate
+
+
+def correct() -> Gate:
     """Keep what the verifier accepted."""
-    return per_trace(lambda candidate, _: _unless(candidate, "correct"))
+    return verdict()
 
 
-def incorrect() -> Selector:
+def incorrect() -> Gate:
     """Keep what the verifier refused: a control, to see what correctness is worth."""
-    return per_trace(lambda candidate, _: _unless(candidate, "incorrect"))
+    return verdict(accept="incorrect")
 
 
-def _unless(candidate: Candidate, wanted: str) -> str | None:
-    outcome = candidate.verdict.outcome
-    return None if outcome == wanted else outcome
+def structure() -> Gate:
+    """Keep replies with their format's shape: one closed thought, and an answer after it."""
+
+    def gate(candidate: Candidate, context: Context) -> Drop | None:
+        return Drop(candidate.trace.malformed) if candidate.trace.malformed else None
+
+    return gate
 
 
-def structure() -> Selector:
-    """Keep whole replies: ended by themselves, with one closed thought and an answer after it."""
-
-    def rule(candidate: Candidate, _: Context) -> str | None:
-        trace = candidate.trace
-        if trace.finish_reason != "stop":
-            return truncation(candidate)
-        return trace.malformed
-
-    return per_trace(rule)
-
-
-def ended() -> Selector:
+def ended() -> Gate:
     """Keep replies that ended by themselves. The filter's first step, whatever the recipe says."""
-    return per_trace(lambda candidate, _: truncation(candidate))
 
+    def gate(candidate: Candidate, context: Context) -> Drop | None:
+        reason = _ENDINGS.get(candidate.trace.finish_reason)
+        return Drop(reason, candidate.trace.error or "") if reason else None
 
-def truncation(candidate: Candidate) -> str | None:
-    """Why a reply that did not end by itself may never teach; None for one that did."""
-    reasons = {"length": "truncated at its token limit", "aborted": "cut off", "error": "failed"}
-    return reasons.get(candidate.trace.finish_reason)
+    return gate

@@ -1,15 +1,15 @@
 """At most so many traces of each problem, so that easy problems do not crowd out hard ones."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterator
 from typing import Literal
 
-from distill.selectors import Candidate, Context, Ruling, Selector
+from distill.selectors import Candidate, Context, Drop, Measured, Ruling, Value
 
 Preference = Literal["first", "shortest", "longest", "random"]
 
 
-def per_problem(*, keep: int = 1, prefer: Preference = "first") -> Selector:
+class PerProblem:
     """Keep `keep` traces of each problem.
 
     Args:
@@ -17,21 +17,28 @@ def per_problem(*, keep: int = 1, prefer: Preference = "first") -> Selector:
         prefer: Which: the first sampled, the shortest or longest in the student's tokens, or a seeded draw.
     """
 
-    def select(candidates: Iterable[Candidate], context: Context) -> Iterator[Ruling]:
-        groups: defaultdict[str, list[Candidate]] = defaultdict(list)
-        for candidate in candidates:
-            groups[candidate.problem.id].append(candidate)
-        for group in groups.values():
-            for place, candidate in enumerate(_ordered(group, context, prefer)):
-                yield Ruling(candidate, None if place < keep else f"more than {keep} of its problem ({prefer} first)")
+    columns = ("problem", "preference")
 
-    return select
+    def __init__(self, *, keep: int = 1, prefer: Preference = "first") -> None:
+        self.keep, self.prefer = keep, prefer
 
+    def measure(self, candidate: Candidate, context: Context) -> tuple[Value, ...]:
+        """The problem, and the trace's place among its siblings: the smallest is kept first."""
+        trace = candidate.trace
+        match self.prefer:
+            case "first":
+                place: float = trace.sample
+            case "random":
+                place = context.chance(trace.id)
+            case "shortest":
+                place = context.count_tokens(trace)
+            case "longest":
+                place = -context.count_tokens(trace)
+        return candidate.problem.id, place
 
-def _ordered(group: list[Candidate], context: Context, prefer: Preference) -> list[Candidate]:
-    by_sample = sorted(group, key=lambda candidate: candidate.trace.sample)
-    if prefer == "random":
-        context.rng.shuffle(by_sample)
-    elif prefer != "first":
-        by_sample.sort(key=lambda c: context.count_tokens(c.trace), reverse=prefer == "longest")
-    return by_sample
+    def choose(self, measured: Iterator[Measured], context: Context) -> Iterator[Ruling]:
+        """The first `keep` of each problem stay."""
+        drop = Drop(f"more than {self.keep} of its problem ({self.prefer} first)")
+        for _, siblings in itertools.groupby(measured, key=lambda found: found.problem_id):
+            for place, found in enumerate(siblings):
+                yield Ruling(found.row, None if place < self.keep else drop)

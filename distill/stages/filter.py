@@ -1,15 +1,16 @@
 """filter: a decision for every trace, with its reason; examples from those that are kept."""
 
-import random
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from distill import plugins, progress
 from distill.recipe import Recipe, digest
 from distill.run import Run, file_digest
-from distill.selectors import Candidate, Context, Selector
+from distill.selectors import Candidate, Choice, Context, Drop, Measured, Selector
 from distill.selectors.gates import ended
 from distill.types import Decision, Example, Problem
 
@@ -20,7 +21,7 @@ class Step:
 
     name: str
     selector: Selector
-    dropped: list[tuple[Candidate, str]] = field(default_factory=list[tuple[Candidate, str]])
+    dropped: list[tuple[Candidate, Drop]] = field(default_factory=list[tuple[Candidate, Drop]])
 
 
 def filter_traces(run: Run) -> None:
@@ -52,7 +53,7 @@ def context_of(recipe: Recipe) -> Context:
 
     student = recipe.train.student if recipe.train else None
     count = token_counter(student, recipe.student_format)
-    return Context(count_tokens=count, rng=random.Random(digest([recipe.seed, "filter"])))
+    return Context(count_tokens=count, seed=digest([recipe.seed, "filter"]), scratch=Path(tempfile.gettempdir()))
 
 
 def candidates(run: Run) -> Iterator[Candidate]:
@@ -79,11 +80,26 @@ def decide(found: Iterable[Candidate], steps: Sequence[Step], context: Context) 
 
 
 def _pass(found: Iterable[Candidate], step: Step, context: Context) -> Iterator[Candidate]:
-    for candidate, reason in step.selector(found, context):
-        if reason is None:
+    for candidate, drop in _rulings(list(found), step.selector, context):
+        if drop is None:
             yield candidate
         else:
-            step.dropped.append((candidate, reason))
+            step.dropped.append((candidate, drop))
+
+
+def _rulings(found: list[Candidate], selector: Selector, context: Context) -> Iterator[tuple[Candidate, Drop | None]]:
+    if not hasattr(selector, "choose"):
+        gate: Any = selector
+        yield from ((candidate, gate(candidate, context)) for candidate in found)
+        return
+    choice: Choice = selector  # pyright: ignore[reportAssignmentType]
+    measured = [
+        Measured(row, candidate.trace.id, candidate.problem.id, choice.measure(candidate, context))
+        for row, candidate in enumerate(found)
+    ]
+    ordered = sorted(measured, key=lambda entry: (entry.values, entry.trace_id))
+    for row, drop in choice.choose(iter(ordered), context):
+        yield found[row], drop
 
 
 def decisions(kept: Sequence[Candidate], steps: Sequence[Step]) -> Iterator[Decision]:
@@ -91,8 +107,10 @@ def decisions(kept: Sequence[Candidate], steps: Sequence[Step]) -> Iterator[Deci
     for candidate in kept:
         yield Decision(trace_id=candidate.trace.id, kept=True)
     for step in steps:
-        for candidate, reason in step.dropped:
-            yield Decision(trace_id=candidate.trace.id, kept=False, step=step.name, reason=reason)
+        for candidate, drop in step.dropped:
+            yield Decision(
+                trace_id=candidate.trace.id, kept=False, step=step.name, reason=drop.reason, detail=drop.detail
+            )
 
 
 def examples(kept: Iterable[Candidate], recipe: Recipe) -> Iterator[Example]:
@@ -108,7 +126,7 @@ def funnel(steps: Sequence[Step], num_traces: int) -> list[dict[str, Any]]:
     left = num_traces
     for step in steps:
         left -= len(step.dropped)
-        reasons = Counter(reason for _, reason in step.dropped)
+        reasons = Counter(drop.reason for _, drop in step.dropped)
         table.append(
             {"step": step.name, "dropped": len(step.dropped), "left": left, "reasons": dict(reasons.most_common())}
         )

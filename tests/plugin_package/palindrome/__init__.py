@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from distill import Judgement, Problem
-from distill.selectors import Candidate, Context, Selector, per_trace
+from distill.selectors import Candidate, Context, Drop, Gate
 from distill.sources import make_problem
 
 
@@ -29,10 +29,10 @@ class WordSource:
             yield make_problem(prompt=f"Say {word}", verifier="palindrome", reference=word, source="words")
 
 
-def odd_length() -> Selector:
+def odd_length() -> Gate:
     """Keep words of odd length."""
 
-    def rule(candidate: Candidate, _: Context) -> str | None:
-        return None if len(candidate.trace.answer) % 2 else "even length"
+    def gate(candidate: Candidate, context: Context) -> Drop | None:
+        return None if len(candidate.trace.answer) % 2 else Drop("even length")
 
-    return per_trace(rule)
+    return gate

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from distill.errors import ContractError, TrainingError
 from distill.formats import TraceFormat, named_format
+from distill.recipe import Train
 from distill.training import contract
 from distill.training.rendering import IGNORED, Chat
+from distill.training.student import load_chat
 from distill.training.templates import give_template
 from distill.types import Example
 
@@ -200,6 +202,31 @@ def test_a_planted_fault_is_named(rule: str, family: Family):
     assert f"- {rule}: " in said
     for word in words:
         assert word in said
+
+
+UNRENDERABLE = {
+    "demands a turn that is not there": "{{ raise_exception('a system turn must come first') }}",
+    "takes no turn of an assistant": "{% if messages[-1]['role'] != 'user' %}{{ raise_exception('ask') }}{% endif %}",
+    "reads what no message has": "{% for m in messages %}{{ m['content']['text'] + m['thought'] }}{% endfor %}",
+    "is no Jinja": "{% for m in messages %}{{ m['content'] }}",
+}
+
+
+@every_family
+@pytest.mark.parametrize("fault", UNRENDERABLE)
+def test_a_template_that_cannot_render_a_question_and_its_reply_is_named(fault: str, family: Family, tmp_path: Any):
+    """The fault of rule `template`, as the command meets it: in a student's folder, or in a file of the recipe."""
+    tokenizer = tokenizer_of(family)
+    given = tmp_path / "mine.jinja"
+    given.write_text(UNRENDERABLE[fault])
+    tokenizer.save_pretrained(tmp_path / "whole")
+    tokenizer.chat_template = UNRENDERABLE[fault]
+    tokenizer.save_pretrained(tmp_path / "broken")
+    for student, sft in ((tmp_path / "broken", {}), (tmp_path / "whole", {"chat_template_path": str(given)})):
+        with pytest.raises(ContractError, match=r"^template: .* cannot render a question and its reply: ") as caught:
+            load_chat(Train(student=str(student), sft=sft), form_of(family))
+        assert str(student) in str(caught.value)
+        assert "train.sft.chat_template_path" in str(caught.value)
 
 
 @every_family

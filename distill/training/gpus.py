@@ -14,27 +14,30 @@ class Gpu(NamedTuple):
     """What one GPU has."""
 
     memory_gib: int
-    """What the driver shows, rounded down."""
+    """What `nvidia-smi` shows, rounded down."""
     tflops: float
     """Peak of dense bfloat16 matrix multiplication that sums in float32, 10^12 operations a second."""
 
 
-# Data sheets that give the rate "with sparsity" are halved.
 GPUS: Mapping[str, Gpu] = {
-    "B200": Gpu(179, 2250),  # DGX B200 data sheet: 4,500 with sparsity
-    "H200": Gpu(140, 989),  # H200 data sheet, SXM: 1,979 with sparsity
-    "H100": Gpu(79, 989),  # H100 data sheet, SXM: 1,979 with sparsity
-    "H100-PCIe": Gpu(79, 756),  # H100 data sheet, PCIe: 1,513 with sparsity
-    "A100-80GB": Gpu(79, 312),  # A100 data sheet
-    "A100-40GB": Gpu(39, 312),  # A100 data sheet
-    "L40S": Gpu(44, 362),  # L40S data sheet: 733 with sparsity, 362.05 without
-    "L4": Gpu(22, 121),  # L4 data sheet: 242 with sparsity
-    "A10": Gpu(22, 125),  # A10 data sheet: 250 with sparsity
-    "RTX4090": Gpu(23, 165.2),  # Ada GPU architecture white paper, appendix A
-    "RTX3090": Gpu(23, 71),  # Ampere GA102 GPU architecture white paper, appendix A
-    "T4": Gpu(14, 65),  # T4 data sheet; float16, for it has no bfloat16
+    "B200": Gpu(179, 2250),  # 183,359 MiB; Blackwell architecture brief, HGX B200: 4,500 with sparsity
+    "H200": Gpu(140, 989),  # 143,771 MiB; H200 data sheet, SXM: 1,979 with sparsity
+    "H100": Gpu(79, 989),  # 81,559 MiB; H100 data sheet, SXM: 1,979 with sparsity; white paper, table 3: 989.4
+    "H100-PCIe": Gpu(79, 756),  # 81,559 MiB; H100 data sheet, PCIe: 1,513 with sparsity
+    "A100-80GB": Gpu(79, 312),  # 81,251 MiB and more; A100 data sheet: 312, 624 with sparsity
+    "A100-40GB": Gpu(39, 312),  # 40,536 MiB and more; the same
+    "L40S": Gpu(44, 362),  # 46,068 MiB; L40S data sheet: 362.05, 733 with sparsity
+    "L4": Gpu(22, 121),  # 23,034 MiB; L4 data sheet: 242 with sparsity
+    "A10": Gpu(22, 125),  # 23,028 MiB; A10 data sheet: 125, 250 with sparsity
+    "RTX4090": Gpu(23, 165.2),  # 24,564 MiB; Ada architecture white paper, appendix A: 165.2, 330.4 with sparsity
+    "RTX3090": Gpu(23, 71),  # 24,268 MiB; GA102 architecture white paper, appendix A: 71, 142 with sparsity
+    "T4": Gpu(14, 65),  # 15,109 MiB; T4 data sheet: 65 in float16, in which it trains, for it has no bfloat16
 }
-"""By the names that clouds rent them under."""
+"""By the names that clouds rent them under.
+
+The MiB are those that `nvidia-smi` shows. Rates are NVIDIA's own, by the document beside each; one that is given "with
+sparsity" alone is halved.
+"""
 
 
 def training_flops(

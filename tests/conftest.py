@@ -51,6 +51,12 @@ eval:
 Distill = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, the long ones come first, so that none is left to one of them."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture
 def recipe_path(tmp_path: Path) -> Path:
     path = tmp_path / "small.yaml"

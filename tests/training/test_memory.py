@@ -57,11 +57,12 @@ def test_the_estimate_is_what_the_trainer_takes(benchmark: ModuleType, step: Ste
 
 @pytest.mark.slow
 def test_the_estimate_holds_on_every_shape_of_the_benchmark(benchmark: ModuleType):
+    """Each shape and step once, on few tokens: `benchmarks/memory.py` itself takes the lengths that need minutes."""
     pytest.importorskip("bitsandbytes")
-    for name, step, length in benchmark.ON_CPU:
+    for name, step in {(name, str(step)): (name, step) for name, step, _ in benchmark.ON_CPU}.values():
         config = benchmark.shape(name)
-        estimate = peak(config, step, length, kernels="cpu").total
-        assert estimate == pytest.approx(benchmark.measured(config, step, length), rel=0.1), (name, step, length)
+        estimate = peak(config, step, 512, kernels="cpu").total
+        assert estimate == pytest.approx(benchmark.measured(config, step, 512), rel=0.1), (name, step)
 
 
 def test_weights_gradients_and_states_are_counted_in_their_precision():

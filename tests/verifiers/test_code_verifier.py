@@ -13,6 +13,7 @@ from distill.verifiers.code import CodeVerifier, compare, ladder
 from distill.verifiers.code.inside import source, values
 from distill.verifiers.code.program import extract
 
+pytestmark = pytest.mark.alone
 DOUBLE = "print(2 * int(input()))"
 FUNCTION = "def double(x):\n    return 2 * x\n"
 METHOD = "class Solution:\n    def double(self, x: List[int]) -> List[int]:\n        return [2 * y for y in x]\n"

@@ -20,7 +20,7 @@ from distill.types import Judgement
 from distill.verifiers.isolated import Isolated
 from distill.verifiers.pool import VerifierPool
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.timeout(60), pytest.mark.alone]
 
 
 @pytest.fixture(autouse=True)

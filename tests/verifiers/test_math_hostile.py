@@ -28,6 +28,7 @@ from distill.verifiers.math import MathVerifier
 from distill.verifiers.pool import VerifierPool
 from tests.verifiers.hostile_inputs import UNITS, hostile_pairs
 
+pytestmark = pytest.mark.alone
 SECONDS = 2.0
 GIB = 1 << 30
 Judge = Callable[[str, str], str]

@@ -22,7 +22,7 @@ from distill.verifiers.pool import VerifierPool
 
 HERE = Path(__file__).parent
 HOSTILE = "hostile_verifiers:Hostile"
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.timeout(60), pytest.mark.alone]
 RIGHT = "<answer>(9-4)*6</answer>"
 
 

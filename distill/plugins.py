@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from distill.errors import MissingExtraError, PluginError, did_you_mean
 
-Kind = Literal["sources", "engines", "verifiers", "selectors", "builders"]
+Kind = Literal["sources", "adopters", "engines", "verifiers", "selectors", "builders"]
 Factory = Callable[..., Any]
 
 # Strings, so that listing what there is imports none of it.
@@ -21,6 +21,10 @@ BUILTIN: Mapping[Kind, Mapping[str, str]] = {
         "countdown": "distill.sources.countdown:CountdownSource",
         "hub": "distill.sources.hub:HubSource",
         "jsonl": "distill.sources.jsonl:JsonlSource",
+    },
+    "adopters": {
+        "hub": "distill.sources.adopters:HubAdopter",
+        "jsonl": "distill.sources.adopters:JsonlAdopter",
     },
     "engines": {
         "openai": "distill.engines.openai:OpenAIEngine",
@@ -39,10 +43,13 @@ BUILTIN: Mapping[Kind, Mapping[str, str]] = {
     },
     "selectors": {
         "correct": "distill.selectors.gates:correct",
+        "diverse": "distill.selectors.diverse:Diverse",
         "incorrect": "distill.selectors.gates:incorrect",
         "length": "distill.selectors.length:length",
         "pass_rate": "distill.selectors.difficulty:pass_rate",
+        "majority": "distill.selectors.majority:Majority",
         "per_problem": "distill.selectors.per_problem:PerProblem",
+        "quota": "distill.selectors.quota:Quota",
         "structure": "distill.selectors.gates:structure",
         "verdict": "distill.selectors.gates:verdict",
     },

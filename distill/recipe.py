@@ -12,46 +12,23 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from distill import assets, plugins, yaml12
 from distill import overrides as overriding
+from distill import plugins, yaml12
 from distill.errors import PluginError, RecipeError
 from distill.formats import FORMATS, TraceFormat, named_format
 from distill.mistakes import PartError, explained
+from distill.sections import Launch as Launch
+from distill.sections import Options, PartUse, Section, Train, Use
+from distill.sections import Scratch as Scratch
 
 Stage = Literal["generate", "filter", "train", "eval"]
 STAGES: tuple[Stage, ...] = ("generate", "filter", "train", "eval")
-Options = dict[str, Any]
-
-
-class Section(BaseModel):
-    """A block whose keys are ours: closed, and not changed once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class Use(BaseModel):
-    """A part by its name, and its options: ``correct`` or ``{use: length, max_tokens: 4096}``."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    use: str
-
-    @property
-    def options(self) -> Options:
-        """What the part's factory is called with."""
-        return dict(self.model_extra or {})
-
-
-def _short_use(value: object) -> object:
-    return {"use": value} if isinstance(value, str) else value
 
 
 def _short_samples(value: object) -> object:
     return {"min": value, "max": value} if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-PartUse = Annotated[Use, BeforeValidator(_short_use)]
 
 
 class Sampling(Section):
@@ -146,12 +123,15 @@ class Budget(Section):
 
 
 class Generate(Section):
-    """Problems, and who answers them."""
+    """Problems, and who answers them: either `sources` and a `teacher`, or `adopt`."""
 
-    sources: list[PartUse] = Field(min_length=1)
-    teacher: Teacher
+    sources: list[PartUse] = Field(default_factory=list[Use])
+    """Where the problems come from."""
+    teacher: Teacher | None = None
+    adopt: list[PartUse] = Field(default_factory=list[Use])
+    """Datasets whose traces, made elsewhere, are taken as if a teacher had written them; then nobody is asked."""
     format: str = "think"
-    """The trace format the teacher answers in."""
+    """The trace format the teacher answers in; of adopted traces, the one the student is taught."""
     system_prompt: str | None = None
     samples: Annotated[Samples, BeforeValidator(_short_samples)] = Samples()
     sampling: Sampling = Sampling()
@@ -164,6 +144,22 @@ class Generate(Section):
     """Seconds that Ctrl-C or SIGTERM leaves to the requests in flight; a second one ends them at once."""
     verify: Verify = Verify()
 
+    @model_validator(mode="after")
+    def _has_one_form(self) -> Self:
+        if not self.adopt:
+            for key in ("sources", "teacher"):
+                if not getattr(self, key):
+                    raise PartError(("generate", key), "is missing: give sources and a teacher, or adopt alone")
+            return self
+        for key, field in type(self).model_fields.items():
+            if key not in ("adopt", "format", "verify") and getattr(self, key) != field.get_default(
+                call_default_factory=True
+            ):
+                raise PartError(
+                    ("generate", key), "means nothing beside adopt, which asks nobody: leave out one of the two"
+                )
+        return self
+
 
 class Filter(Section):
     """Which traces teach, and in what form."""
@@ -171,92 +167,8 @@ class Filter(Section):
     select: list[PartUse] = Field(default_factory=lambda: [Use(use="structure"), Use(use="correct")])
     """Steps, read from top to bottom. A dropped trace keeps the first reason that dropped it."""
     build: PartUse = Use(use="plain")
-
-
-class Scratch(Section):
-    """A student that does not exist yet: an architecture of transformers with fresh weights."""
-
-    config: dict[str, Any]
-    """Keys of the architecture's own config class, `model_type` among them."""
-    tokenizer: str
-
-
-class Smoke(Section):
-    """A few questions to the trained student, to see whether its replies end."""
-
-    prompts: int = Field(default=16, ge=0)
-    """How many; 0 asks none."""
-    max_tokens: int | None = Field(default=None, ge=1)
-    """A little more than nine in ten of the taught replies take, if not given."""
-    min_stopped: float = Field(default=0.5, ge=0, le=1)
-    """Share of replies that must end by themselves."""
-
-
-class Launch(Section):
-    """Training in several processes, which `accelerate launch` starts."""
-
-    num_processes: int | None = Field(default=None, ge=1)
-    """Of all machines together, one for each GPU; this process alone if not given."""
-    config: str = "ddp"
-    """How they share the student: ddp, fsdp2, zero3, or a path to an accelerate config of your own."""
-    args: Options = Field(default_factory=dict)
-    """Options of `accelerate launch`, by its own names."""
-
-    @field_validator("config")
-    @classmethod
-    def _is_there(cls, config: str) -> str:
-        assets.launch_config(config)
-        return config
-
-    @property
-    def num_machines(self) -> int:
-        """Machines that train together."""
-        return int(self.args.get("num_machines", 1))
-
-    @property
-    def machine_rank(self) -> int:
-        """Which of them this one is; 0 leads."""
-        return int(self.args.get("machine_rank", 0))
-
-    @property
-    def is_distributed(self) -> bool:
-        """Whether there is more than this process."""
-        return (self.num_processes or 1) > 1
-
-    @model_validator(mode="after")
-    def _numbers_fit(self) -> Self:
-        for name in ("num_machines", "machine_rank"):
-            if not isinstance(self.args.get(name, 0), int):
-                raise PartError(("train", "launch", "args", name), f"{self.args[name]!r} is not a whole number")
-        machines, processes = self.num_machines, self.num_processes
-        if machines > 1 and (processes is None or processes % machines):
-            raise ValueError(
-                f"num_processes is {processes} and args.num_machines is {machines}; num_processes counts those of all "
-                f"machines together, as many on each"
-            )
-        if not 0 <= self.machine_rank < max(machines, 1):
-            raise ValueError(f"args.machine_rank is {self.machine_rank}; {machines} machines are numbered from 0")
-        return self
-
-
-class Train(Section):
-    """Who learns, and how."""
-
-    student: str | Scratch
-    method: Literal["full", "lora", "qlora"] = "full"
-    format: str | None = None
-    """The trace format the student is taught; the teacher's if not given."""
-    system_prompt: str | None = None
-    save_dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
-    """Of the saved weights, when all of them are trained; an adapter keeps what it was trained in."""
-    sft: Options = Field(default_factory=dict)
-    """Options of trl.SFTConfig, by its own names."""
-    lora: Options = Field(default_factory=dict)
-    """Options of peft.LoraConfig, by its own names."""
-    quantization: Options = Field(default_factory=dict)
-    """Options of transformers.BitsAndBytesConfig, by its own names, for method qlora."""
-    smoke: Smoke = Smoke()
-    launch: Launch | None = None
+    workers: int | None = Field(default=None, ge=1)
+    """Processes that look at traces; one for each core if not given."""
 
 
 ModelRole = Literal["base", "student", "teacher"]
@@ -290,12 +202,27 @@ class Recipe(Section):
     train: Train | None = None
     eval: Eval | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _measures_whom_it_has(cls, data: Any) -> Any:
+        match data:
+            case {"generate": {"adopt": [_, *_]}, "eval": {**section}} if "models" not in section:
+                return {**data, "eval": {**section, "models": ["base", "student"]}}
+            case _:
+                return data
+
     @model_validator(mode="after")
     def _parts_exist(self) -> Self:
         for index, source in enumerate(self.generate.sources):
             _check_part(("generate", "sources", index), "sources", source.use, source.options)
+        for index, adopter in enumerate(self.generate.adopt):
+            _check_part(("generate", "adopt", index), "adopters", adopter.use, adopter.options)
         teacher, verify = self.generate.teacher, self.generate.verify
-        _check_part(("generate", "teacher"), "engines", teacher.engine, teacher.options)
+        if teacher:
+            _check_part(("generate", "teacher"), "engines", teacher.engine, teacher.options)
+        elif self.eval and "teacher" in self.eval.models:
+            where = ("eval", "models", self.eval.models.index("teacher"))
+            raise PartError(where, "'teacher' cannot be measured: the traces are adopted, and nobody is here to ask")
         for name, options in verify.options.items():
             _check_part(("generate", "verify", "options", name), "verifiers", name, options)
         if verify.judge:
@@ -312,8 +239,9 @@ class Recipe(Section):
     def _check_budget(self) -> None:
         """A budget in dollars that nothing is counted against would never end a run."""
         teacher, budget = self.generate.teacher, self.generate.budget.dollars
-        has_price = teacher.price is not None or self.gpu_hour > 0 or "'price'" in repr(teacher.options)
-        if budget is not None and not has_price:
+        if budget is None or teacher is None:
+            return
+        if teacher.price is None and self.gpu_hour <= 0 and "'price'" not in repr(teacher.options):
             raise PartError(
                 ("generate", "budget", "dollars"),
                 f"{budget:g}, and nothing has a price: give generate.teacher.price or gpu_hour, or a budget in tokens",
@@ -326,6 +254,17 @@ class Recipe(Section):
         if self.eval:
             names += [(("eval", "base_formats", i), name) for i, name in enumerate(self.eval.base_formats)]
         return names
+
+    @property
+    def teacher(self) -> Teacher:
+        """Who is asked.
+
+        Raises:
+            RecipeError: If the traces are adopted, so that there is nobody.
+        """
+        if self.generate.teacher is None:
+            raise RecipeError(f"recipe {self.name} adopts its traces (generate.adopt), so there is no teacher to ask")
+        return self.generate.teacher
 
     @property
     def teacher_format(self) -> TraceFormat:

@@ -4,7 +4,7 @@
       recipe.yaml      resolved, re-runnable as it is
       manifest.json    versions, hardware, git commit, and for each stage its section, times and counts
       problems.jsonl traces.jsonl verdicts.jsonl unfinished.jsonl pass_rates.jsonl index.sqlite     generate
-      decisions.jsonl train.jsonl                                                                   filter
+      decisions.jsonl train.jsonl dropped.md                                                        filter
       checkpoints/ student/                                                                         train
       eval/<suite>/<model>/                                                                         eval
       report.md report.html                                                                         report
@@ -53,8 +53,8 @@ ELASTIC: Mapping[Stage, tuple[str, ...]] = {
         "sources.*.limit",
         *(f"teacher.{key}" for key in WHERE),
     ),
-    "filter": (),
-    "train": ("launch.args",),
+    "filter": ("workers",),
+    "train": ("launch.args", "sft.report_to", "sft.run_name"),
     "eval": ("samples", "suites", "models", "concurrency", "engine", *VERIFY),
 }
 
@@ -68,7 +68,7 @@ OUTPUTS: Mapping[Stage, tuple[str, ...]] = {
         "index.sqlite",
         "index.sqlite-wal",
     ),
-    "filter": ("decisions.jsonl", "train.jsonl"),
+    "filter": ("decisions.jsonl", "train.jsonl", "dropped.md", ".filter"),
     "train": ("checkpoints", "student", "student.partial"),
     "eval": ("eval", "report.md", "report.html", "plots"),
 }
@@ -270,9 +270,19 @@ def read_manifest(directory: Path) -> dict[str, Any]:
 
 def write_json(path: Path, data: object) -> None:
     """Write JSON all or nothing: a reader sees the old file or the new one."""
+    write_text(path, json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text all or nothing, and the folder that it lies in.
+
+    Raises:
+        RunStorageError: If the disk refuses.
+    """
     partial = path.with_name(path.name + ".partial")
     with storage_errors(path):
-        partial.write_text(json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8")
         partial.replace(path)
 
 

@@ -130,7 +130,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     """What was seen in this trace, and where."""
     scores: dict[str, float] = msgspec.field(default_factory=dict[str, float])
-    """What the steps measured of it on the way, by ``<step>.<column>``."""
+    """What the steps measured of it on the way, such as its length in the student's ``tokens``."""
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):

@@ -51,6 +51,8 @@ class Context:
     """This step's; from the recipe's seed and the step's place in it."""
     scratch: Path
     """A folder for what does not fit in memory; removed after the step."""
+    note: Callable[[str, float], None] = lambda name, score: None
+    """Keeps a score of the trace that is looked at in `Decision.scores`, whatever becomes of it."""
     eval_problems: Callable[[], Iterable[tuple[str, Problem]]] = lambda: ()
     """Each suite's name and problem, of those that the recipe's eval measures; read anew at each call."""
 
@@ -93,13 +95,8 @@ class Ruling(NamedTuple):
 class Choice(Protocol):
     """Weighs all candidates against each other. Its memory may not grow with them, but for what it keeps."""
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the measured values, at most eight. Numbers among them are kept in `Decision.scores`."""
-        ...
-
     def measure(self, candidate: Candidate, context: Context) -> tuple[Value, ...]:
-        """What it needs to know of a candidate: one value for each column, the first the most significant for order."""
+        """What it needs to know of a candidate: at most eight values, the first the most significant for order."""
         ...
 
     def choose(self, measured: Iterator[Measured], context: Context) -> Iterator[Ruling]:

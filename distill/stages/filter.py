@@ -1,27 +1,28 @@
 """filter: a decision for every trace, with its reason; examples from those that are kept."""
 
-import tempfile
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+import contextlib
+import functools
+import shutil
+from collections import defaultdict
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from distill import plugins, progress
-from distill.recipe import Recipe, digest
+from distill.errors import RunError
+from distill.evaluation.suites import load_suite
+from distill.filtering import Passes, Reader, Step, Table, Tools
+from distill.recipe import Recipe
+from distill.reporting.dropped import write_dropped
 from distill.run import Run, file_digest
-from distill.selectors import Candidate, Choice, Context, Drop, Measured, Selector
+from distill.selectors import Context
 from distill.selectors.gates import ended
 from distill.types import Decision, Example, Problem
 
-
-@dataclass
-class Step:
-    """A step of the filter, and what it took."""
-
-    name: str
-    selector: Selector
-    dropped: list[tuple[Candidate, Drop]] = field(default_factory=list[tuple[Candidate, Drop]])
+BUILT = 1_000
+"""Examples between two lines of progress."""
 
 
 def filter_traces(run: Run) -> None:
@@ -32,102 +33,113 @@ def filter_traces(run: Run) -> None:
         if record.get("inputs") == inputs and run.examples.path.exists():
             progress.say(f"filter: nothing new; {record['examples']} examples stand")
             return
-        steps = steps_of(run.recipe)
-        kept = list(decide(candidates(run), steps, context_of(run.recipe)))
-        num_traces = len(kept) + sum(len(step.dropped) for step in steps)
-        run.decisions.write_all(decisions(kept, steps))
-        num_examples = run.examples.write_all(examples(kept, run.recipe))
-        record.update(inputs=inputs, funnel=funnel(steps, num_traces), examples=num_examples, traces=num_traces)
-    progress.say(f"filter: {num_traces} traces, {len(kept)} kept, {num_examples} examples")
+        with work_folder(run) as scratch, Table(scratch / "traces.sqlite") as table:
+            tools = tools_of(run.recipe, run.dir, scratch)
+            sift(run, table, tools, scratch)
+            run.decisions.write_all(decisions(table, tools.steps))
+            num_examples = run.examples.write_all(examples(table, tools.reader, run.recipe))
+            write_dropped(run.dir / "dropped.md", table, tools)
+            record.update(inputs=inputs, funnel=funnel(table, tools.steps), examples=num_examples, traces=len(table))
+            num_kept = table.num_kept
+    progress.say(f"filter: {record['traces']:,} traces, {num_kept:,} kept, {num_examples:,} examples")
 
 
-def steps_of(recipe: Recipe) -> list[Step]:
+@contextlib.contextmanager
+def work_folder(run: Run) -> Generator[Path]:
+    """A folder in the run's own, for what does not fit in memory; what a killed filter left in it goes."""
+    folder = run.dir / ".filter"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def tools_of(recipe: Recipe, run_dir: Path, scratch: Path) -> Tools:
     """The recipe's steps, after one that no recipe can leave out: what was cut off can never teach."""
-    chosen = [Step(use.use, plugins.build("selectors", use.use, use.options)) for use in recipe.filter.select]
-    return [Step("ended", ended()), *chosen]
-
-
-def context_of(recipe: Recipe) -> Context:
-    """What the selectors may use besides the candidates."""
     from distill.training.student import token_counter
 
     student = recipe.train.student if recipe.train else None
     count = token_counter(student, recipe.student_format)
-    return Context(count_tokens=count, seed=digest([recipe.seed, "filter"]), scratch=Path(tempfile.gettempdir()))
 
+    def context(name: str) -> Context:
+        return Context(
+            count_tokens=count,
+            seed=f"{recipe.seed}/{name}",
+            scratch=scratch,
+            eval_problems=functools.partial(eval_problems, recipe),
+        )
 
-def candidates(run: Run) -> Iterator[Candidate]:
-    """Every judged trace, with its problem and its verdict."""
-    problems: dict[str, Problem] = {problem.id: problem for problem in run.problems}
-    verdicts = {verdict.trace_id: verdict for verdict in run.verdicts}
-    pass_rates = {found.problem_id: found for found in run.pass_rates}
-    for trace in run.traces:
-        verdict = verdicts.get(trace.id)
-        if verdict is not None:
-            yield Candidate(
-                problem=problems[trace.problem_id],
-                trace=trace,
-                verdict=verdict,
-                pass_rate=pass_rates.get(trace.problem_id),
-            )
-
-
-def decide(found: Iterable[Candidate], steps: Sequence[Step], context: Context) -> Iterable[Candidate]:
-    """Send the candidates through the steps; each step keeps what it drops, with the reason."""
-    for step in steps:
-        found = _pass(found, step, context)
-    return found
-
-
-def _pass(found: Iterable[Candidate], step: Step, context: Context) -> Iterator[Candidate]:
-    for candidate, drop in _rulings(list(found), step.selector, context):
-        if drop is None:
-            yield candidate
-        else:
-            step.dropped.append((candidate, drop))
-
-
-def _rulings(found: list[Candidate], selector: Selector, context: Context) -> Iterator[tuple[Candidate, Drop | None]]:
-    if not hasattr(selector, "choose"):
-        gate: Any = selector
-        yield from ((candidate, gate(candidate, context)) for candidate in found)
-        return
-    choice: Choice = selector  # pyright: ignore[reportAssignmentType]
-    measured = [
-        Measured(row, candidate.trace.id, candidate.problem.id, choice.measure(candidate, context))
-        for row, candidate in enumerate(found)
+    chosen = [
+        Step(use.use, plugins.build("selectors", use.use, use.options), context(use.use))
+        for use in recipe.filter.select
     ]
-    ordered = sorted(measured, key=lambda entry: (entry.values, entry.trace_id))
-    for row, drop in choice.choose(iter(ordered), context):
-        yield found[row], drop
+    return Tools([Step("ended", ended(), context("ended")), *chosen], Reader(run_dir))
 
 
-def decisions(kept: Sequence[Candidate], steps: Sequence[Step]) -> Iterator[Decision]:
-    """One decision for each trace: the kept ones first."""
-    for candidate in kept:
-        yield Decision(trace_id=candidate.trace.id, kept=True)
-    for step in steps:
-        for candidate, drop in step.dropped:
-            yield Decision(
-                trace_id=candidate.trace.id, kept=False, step=step.name, reason=drop.reason, detail=drop.detail
-            )
+def eval_problems(recipe: Recipe) -> Iterator[tuple[str, Problem]]:
+    """The problems of the suites that the recipe measures, with each suite's name."""
+    for name in recipe.eval.suites if recipe.eval else ():
+        for problem in load_suite(name).problems():
+            yield name, problem
 
 
-def examples(kept: Iterable[Candidate], recipe: Recipe) -> Iterator[Example]:
+def sift(run: Run, table: Table, tools: Tools, scratch: Path) -> None:
+    """Send every trace through the steps.
+
+    Raises:
+        RunError: If no trace has a verdict.
+    """
+    table.read(run.dir)
+    if not len(table):
+        raise RunError(
+            f"{run.verdicts.path}: no trace has a verdict yet; run `distill generate {run.recipe.name}` first"
+        )
+    build_tools = functools.partial(tools_of, run.recipe, run.dir, scratch)
+    with Passes(build_tools, run.traces.path.stat().st_size, run.recipe.filter.workers) as passes:
+        for number, places in enumerate(tools.passes(), start=1):
+            last = tools.steps[places[-1]]
+            with progress.track(f"filter: pass {number}, to {last.name}", table.num_kept) as tracker:
+                for seen in passes.run(table.kept(), places):
+                    table.settle(seen)
+                    tracker.advance(by=len(seen))
+            if last.choice is not None:
+                table.rule(last.choice.choose(table.measured(), last.context), places[-1], last.name)
+
+
+def decisions(table: Table, steps: Sequence[Step]) -> Iterator[Decision]:
+    """One decision for each trace, in the order of their ids, which is the same however the replies came."""
+    for found in table.decided():
+        yield Decision(
+            trace_id=found.trace_id,
+            kept=found.step is None,
+            step="" if found.step is None else steps[found.step].name,
+            reason=found.reason,
+            detail=found.detail,
+            scores=msgspec.json.decode(found.scores),
+        )
+
+
+def examples(table: Table, reader: Reader, recipe: Recipe) -> Iterator[Example]:
     """What the student is taught from the kept traces."""
     build = plugins.build("builders", recipe.filter.build.use, recipe.filter.build.options)
-    for candidate in kept:
-        yield from build(candidate, recipe.student_format)
+    with progress.track("filter: examples", table.num_kept) as tracker:
+        for number, found in enumerate(table.decided(only_kept=True), start=1):
+            yield from build(reader.candidate(found.place), recipe.student_format)
+            if number % BUILT == 0:
+                tracker.advance(by=BUILT)
 
 
-def funnel(steps: Sequence[Step], num_traces: int) -> list[dict[str, Any]]:
+def funnel(table: Table, steps: Sequence[Step]) -> list[dict[str, Any]]:
     """What each step took and left, with its reasons counted."""
-    table: list[dict[str, Any]] = []
-    left = num_traces
-    for step in steps:
-        left -= len(step.dropped)
-        reasons = Counter(drop.reason for _, drop in step.dropped)
-        table.append(
-            {"step": step.name, "dropped": len(step.dropped), "left": left, "reasons": dict(reasons.most_common())}
-        )
-    return table
+    reasons: defaultdict[int, dict[str, int]] = defaultdict(dict)
+    for step, reason, count in table.reasons():
+        reasons[step][reason] = count
+    rows: list[dict[str, Any]] = []
+    left = len(table)
+    for place, step in enumerate(steps):
+        dropped = sum(reasons[place].values())
+        left -= dropped
+        rows.append({"step": step.name, "dropped": dropped, "left": left, "reasons": reasons[place]})
+    return rows

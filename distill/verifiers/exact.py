@@ -17,7 +17,8 @@ class ExactVerifier:
     def __call__(self, problem: Problem, answer: str) -> Judgement:
         """Judge an answer by the problem's reference."""
         if problem.reference is None:
-            return Judgement(outcome="unverifiable", method="exact", reason="no reference")
+            extracted = (last_marked(answer) or answer.strip())[:MAX_SHOWN] or None
+            return Judgement(outcome="unverifiable", extracted=extracted, method="exact", reason="no reference")
         wanted = self._normal(problem.reference)
         marked = last_marked(answer)
         given = answer.strip() if marked is None or self._normal(answer) == wanted else marked

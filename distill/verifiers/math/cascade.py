@@ -42,7 +42,7 @@ class Reference(NamedTuple):
 def judge(problem: Problem, answer: str, *, symbolic: bool = True) -> Judgement:
     """Judge the answer that a reply gives; see `MathVerifier`."""
     if problem.reference is None or not problem.reference.strip():
-        return Judgement(outcome="unverifiable", method="math", reason="no reference")
+        return _without_reference(answer)
     reply = after_thought(answer)
     if reply is None:
         return _incorrect("", "structure", TRUNCATED)
@@ -52,6 +52,13 @@ def judge(problem: Problem, answer: str, *, symbolic: bool = True) -> Judgement:
     if _is_letter(reference.written):
         return _letter(reference, reply)
     return _judge(reference, reply, symbolic)
+
+
+def _without_reference(answer: str) -> Judgement:
+    """What the reply answers, for a majority to be taken of."""
+    found = next(candidates(after_thought(answer) or "", wants="number"), None)
+    extracted = found.text if found and found.text else None
+    return Judgement(outcome="unverifiable", extracted=extracted, method="math", reason="no reference")
 
 
 def _judge(reference: Reference, reply: str, asks_symbols: bool) -> Judgement:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from distill import plugins, progress
 from distill.errors import TrainingError
 from distill.recipe import Train
-from distill.training import adapters, contract, lengths, ranks
+from distill.training import adapters, contract, hyperparameters, lengths, ranks, trackers
 from distill.training.advisor import advice
 from distill.training.buckets import BucketSampler
 from distill.training.choices import choices, this_machine
@@ -30,6 +30,7 @@ DEFAULTS: dict[str, Any] = {
     "save_total_limit": 1,
     "logging_steps": 10,
     "report_to": "none",
+    "project": trackers.PROJECT,
     "disable_tqdm": True,
     "max_length": 32768,
     "lr_scheduler_type": "cosine",
@@ -55,28 +56,21 @@ def train_sft(
     Raises:
         RecipeError: If `sft` or `lora` has an option that the library does not take.
         ContractError: If the student would be taught something else than it will be asked.
-        TrainingError: If no example is left to train on, or packed examples would see each other.
+        TrainingError: If no example is left to train on, packed examples would see each other, or a tracker refuses.
     """
-    transformers = plugins.need("transformers", "training", "train")
     args = sft_config(train, checkpoints_dir, seed)
     for choice in choices(train, this_machine()):
         progress.say(f"train: {choice}")
     rows = _fitting(student, examples, train, args.max_length, logs_dir / "too_long.jsonl")
-    trainer = make_trainer(student, rows.kept, train, args)
-    if longest := preflight(trainer, rows.kept):
-        progress.say(f"train: {longest}")
-    checkpoint = last_checkpoint(checkpoints_dir)
+    settings = hyperparameters.of_training(args, train)
     started = time.monotonic()
-    with progress.track("train", trainer_steps(trainer)) as tracker:
-        trainer.remove_callback(transformers.PrinterCallback)
-        trainer.add_callback(_callback(tracker, logs_dir / "training_log.jsonl"))
-        if checkpoint:
-            progress.say(f"train: going on from {checkpoint.name}")
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    with trackers.inside(logs_dir):
+        trainer = make_trainer(student, rows.kept, train, args)
+        _run(trainer, rows.kept, last_checkpoint(checkpoints_dir), logs_dir / "training_log.jsonl")
     log = [entry for entry in trainer.state.log_history if "loss" in entry]
     facts = {
         "method": train.method,
-        **({"quantization": train.quantization} if train.method == "qlora" else {}),
+        **({"quantization": {**adapters.NF4, **train.quantization}} if train.method == "qlora" else {}),
         "steps": trainer.state.global_step,
         "examples": len(rows.kept),
         "left_out_too_long": len(rows.too_long),
@@ -86,8 +80,23 @@ def train_sft(
         "seconds_of_last_start": round(time.monotonic() - started, 1),
         "contract": contract.summary(student.chat, rows.kept),
         "reply_tokens_p90": lengths.percentile([len(row.completion_ids) for row in rows.kept], 90),
+        "hyperparameters": settings,
+        "adapter": hyperparameters.of_adapter(trainer.model),
     }
     return Outcome(student._replace(model=ranks.whole_model(trainer)), facts, log)
+
+
+def _run(trainer: Any, rows: Sequence[Row], checkpoint: Path | None, log_path: Path) -> None:
+    from transformers import PrinterCallback
+
+    if longest := preflight(trainer, rows):
+        progress.say(f"train: {longest}")
+    with progress.track("train", trainer_steps(trainer)) as tracker:
+        trainer.remove_callback(PrinterCallback)
+        trainer.add_callback(_callback(tracker, log_path))
+        if checkpoint:
+            progress.say(f"train: going on from {checkpoint.name}")
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
 
 def _fitting(
@@ -134,7 +143,9 @@ def sft_config(train: Train, output_dir: Path, seed: int) -> Any:
     plugins.need("torch", "training", "train")
     learning_rate = {} if train.method == "full" else {"learning_rate": adapters.LEARNING_RATE}
     chosen = {choice.option: choice.value for choice in choices(train, this_machine())}
-    options = {**DEFAULTS, **learning_rate, **chosen, "seed": seed, **train.sft, "output_dir": str(output_dir)}
+    # One name for all starts of a run, or a resumed training would be another one to wandb and trackio.
+    own = {"seed": seed, "run_name": output_dir.absolute().parent.name}
+    options = {**DEFAULTS, **learning_rate, **chosen, **own, **train.sft, "output_dir": str(output_dir)}
     return library_config(trl.SFTConfig, options, "train.sft")
 
 

@@ -22,12 +22,12 @@ def inline(value: object) -> str:
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def fenced(value: object) -> str:
+def fenced(value: object, language: str = "text") -> str:
     """Foreign text as a code block, in a fence that it cannot close."""
     content = text.printable(value)
     longest = max((len(run) for run in re.findall(r"`+", content)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{content}\n{fence}"
+    return f"{fence}{language}\n{content}\n{fence}"
 
 
 FILTERS: dict[str, Any] = {"inline": inline, "fenced": fenced}

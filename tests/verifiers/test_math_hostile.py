@@ -28,7 +28,6 @@ from distill.verifiers.math import MathVerifier
 from distill.verifiers.pool import VerifierPool
 from tests.verifiers.hostile_inputs import UNITS, hostile_pairs
 
-pytestmark = pytest.mark.alone
 SECONDS = 2.0
 GIB = 1 << 30
 Judge = Callable[[str, str], str]
@@ -129,6 +128,9 @@ WAYS: dict[str, Callable[[], contextlib.AbstractContextManager[Judge]]] = {
 
 # -- the tests --
 
+one_process = pytest.mark.xdist_group("hostile")
+"""For tests that share what each way said, which takes half a minute."""
+
 
 @cache
 def rows_of(way: str, folder: Path) -> dict[str, dict[str, Any]]:
@@ -143,6 +145,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("hostile")
 
 
+@one_process
 @pytest.mark.parametrize("way", [QUICK, *(pytest.param(way, marks=pytest.mark.slow) for way in WAYS if way != QUICK)])
 def test_nothing_hurts(way: str, folder: Path) -> None:
     expected = hostile_pairs(str(folder / "marker"))
@@ -159,6 +162,7 @@ def is_fault(row: dict[str, Any], is_right: bool | None) -> bool:
     return row["seconds"] > SECONDS or row["outcome"] == opposite or row["outcome"].startswith("raised")
 
 
+@one_process
 @pytest.mark.slow
 def test_every_way_to_call_it_gives_the_same_outcome(folder: Path) -> None:
     by_way = [rows_of(way, folder) for way in WAYS if way != QUICK]

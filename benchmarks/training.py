@@ -6,10 +6,12 @@
 Lengths have the long tail of reasoning: log-normal, the longest some ten times the median. Weights are random, and the
 text is noise: neither changes what a step costs. "TRL" is SFTTrainer with SFTConfig as it comes, "LLaMA-Factory" its
 `train` as it comes (left out where `make setup-llamafactory` was not run), but for what the rows must share: examples,
-batch, `max_length`, bfloat16 autocast, the adapter, and neither evaluation nor checkpoints. Tokens are those of the
-examples, without padding, counted by each trainer as it reads them; they must be the same in every row. A row's time is
-that of the steps after the first tenth, without loading and preparing. Memory is the most that the process ever had: on
-a GPU what was allocated, on a processor what was resident beyond what was before the first step.
+batch, `max_length`, bfloat16 autocast, the adapter, and neither evaluation nor checkpoints. Both compute activations
+again in the backward pass, which we do on a GPU alone; on a processor one more row has TRL keep them, as we do there.
+Tokens are those of the examples, without padding, counted by each trainer as it reads them; they must be the same in
+every row. A row's time is that of the steps after the first tenth, without loading and preparing. Memory is the most
+that the process ever had: on a GPU what was allocated, on a processor what was resident beyond what was before the
+first step.
 
 With a GPU, "of peak" is the model FLOPs utilisation of PaLM (arXiv 2204.02311, appendix B): 6N operations a token, N
 the weights that multiply, and 12 x layers x heads x head size x context for attention, over what a large bfloat16
@@ -50,9 +52,9 @@ CASES: dict[str, dict[str, Any]] = {
     "7B-qlora-16k": {"shape": "7B", "method": "qlora", **K16, "examples": 32, "batch": 4, "rows": 1},
 }
 """Sized for one GPU of 80 GB, and for a minute or two a row. `rows` are those of a micro-batch."""
-ROWS = ("ours", "ours, packed", "TRL", "LLaMA-Factory")
-BASELINE = "TRL"
-LLAMAFACTORY = ROOT / ".venv-llamafactory" / "bin" / "python"
+BASELINE, KEPT, LLAMAFACTORY = "TRL", "TRL, activations kept", "LLaMA-Factory"
+ROWS = ("ours", "ours, packed", BASELINE, KEPT, LLAMAFACTORY)
+LLAMAFACTORY_PYTHON = ROOT / ".venv-llamafactory" / "bin" / "python"
 SIDE = 8192
 """Of the square matrices whose product gives the peak."""
 
@@ -120,7 +122,8 @@ def train_one(row: str, options: argparse.Namespace, folder: Path) -> dict[str, 
 
     steps = Steps()
     try:
-        trainer = trl_trainer(options, folder) if row == "TRL" else our_trainer(options, folder, packed="packed" in row)
+        make = our_trainer if row.startswith("ours") else trl_trainer
+        trainer = make(row, options, folder)
         trainer.add_callback(steps)
         trainer.train()
     except torch.cuda.OutOfMemoryError:
@@ -169,7 +172,7 @@ def matmul_peak() -> dict[str, Any]:
     return {"name": torch.cuda.get_device_name(), "flops": 2 * SIDE**3 / seconds}
 
 
-def our_trainer(options: argparse.Namespace, folder: Path, *, packed: bool) -> Any:
+def our_trainer(row: str, options: argparse.Namespace, folder: Path) -> Any:
     """As `distill train` makes it."""
     from distill.formats import named_format
     from distill.journal import Journal
@@ -179,14 +182,16 @@ def our_trainer(options: argparse.Namespace, folder: Path, *, packed: bool) -> A
     from distill.types import Example
 
     # A packed row holds as many tokens as a micro-batch may, and so stands for several examples.
-    own = {"packing": True, "per_device_train_batch_size": 1, "gradient_accumulation_steps": 1} if packed else {}
+    own = (
+        {"packing": True, "per_device_train_batch_size": 1, "gradient_accumulation_steps": 1} if "packed" in row else {}
+    )
     train = Train(student=str(folder / "model"), method=options.method, sft={**sft(options), **own})
     student = load_student(train, named_format("think"), 0)
     rows = [student.chat.row(example) for example in Journal(folder / "train.jsonl", Example)]
     return make_trainer(student, rows, train, sft_config(train, folder / "ours", 0))
 
 
-def trl_trainer(options: argparse.Namespace, folder: Path) -> Any:
+def trl_trainer(row: str, options: argparse.Namespace, folder: Path) -> Any:
     """As TRL's documentation has it."""
     import datasets
     import torch
@@ -194,7 +199,7 @@ def trl_trainer(options: argparse.Namespace, folder: Path) -> Any:
 
     lines = (folder / "train.jsonl").read_text().splitlines()
     rows = [{key: json.loads(line)[key] for key in ("prompt", "completion")} for line in lines]
-    peft_config, loading = None, {}
+    peft_config, own = None, {"gradient_checkpointing": False} if row == KEPT else {}
     if options.method != "full":
         import peft
 
@@ -202,12 +207,12 @@ def trl_trainer(options: argparse.Namespace, folder: Path) -> Any:
     if options.method == "qlora":
         from distill.training.adapters import quantization_config
 
-        loading = {"model_init_kwargs": {"quantization_config": quantization_config({})}}
+        own |= {"model_init_kwargs": {"quantization_config": quantization_config({})}}
     config = trl.SFTConfig(
         output_dir=str(folder / "trl"),
         use_cpu=not torch.cuda.is_available(),
         disable_tqdm=True,
-        **loading,
+        **own,
         **sft(options),
     )
     return trl.SFTTrainer(
@@ -220,14 +225,14 @@ def trl_trainer(options: argparse.Namespace, folder: Path) -> Any:
 
 def run_row(row: str, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """A row in a process of its own."""
-    if row == "LLaMA-Factory":
+    if row == LLAMAFACTORY:
         job = {
             "model": str(folder / "model"), "examples": str(folder / "train.jsonl"), "method": options.method,
             "folder": tempfile.mkdtemp(dir=folder) + "/job", "sft": {**sft(options), "use_cpu": not options.has_gpu},
         }  # fmt: skip
         path = folder / "job.json"
         path.write_text(json.dumps(job))
-        words = [str(LLAMAFACTORY), str(ROOT / "benchmarks/peers/llamafactory_train.py"), str(path)]
+        words = [str(LLAMAFACTORY_PYTHON), str(ROOT / "benchmarks/peers/llamafactory_train.py"), str(path)]
     else:
         words = [sys.executable, __file__, "--row", row, "--folder", str(folder)]
         for name in (*TINY, "sigma"):
@@ -327,8 +332,9 @@ def measure_cases(options: argparse.Namespace) -> None:
     peak = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
     if peak["flops"]:
         print(f"{peak['name']}: bfloat16 matrices of {SIDE} x {SIDE} multiply at {peak['flops'] / 1e12:,.0f} TFLOPS")
-    rows = [row for row in ROWS if row != "LLaMA-Factory" or LLAMAFACTORY.exists()]
-    if len(rows) < len(ROWS):
+    rows = [row for row in ROWS if not (row == KEPT and peak["flops"])]
+    if not LLAMAFACTORY_PYTHON.exists():
+        rows.remove(LLAMAFACTORY)
         print("LLaMA-Factory is left out: make setup-llamafactory", file=sys.stderr)
     names = [*CASES] if "gpu" in options.cases else options.cases
     for name in names or [""]:

@@ -1,17 +1,18 @@
-"""Dataset cards: what a hub's problem set is called there, which revision, which columns, and how it is judged.
+"""Dataset cards: what a hub's set is called there, which revision, which columns, how it is judged, and who wrote it.
 
 A card is a YAML file in `datasets/`, or one of your own. Its keys are closed.
 """
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from distill import yaml12
-from distill.errors import DataError, did_you_mean
+from distill.errors import DataError, RecipeError, did_you_mean
+from distill.formats import named_format
 
 
 class _Closed(BaseModel):
@@ -21,11 +22,77 @@ class _Closed(BaseModel):
 class Columns(_Closed):
     """Where a row holds what."""
 
-    prompt: str
+    prompt: str | None = None
+    """None where the messages of `traces` hold it."""
     reference: str | None = None
-    """None where the verifier needs only metadata."""
+    """None where the verifier needs only metadata, or where the set has none."""
     metadata: list[str] = []
     """Columns that the verifier needs besides."""
+    domain: str | None = None
+    """Column of the row's domain; the card's `domain` for rows where it is empty."""
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class Traces(_Closed):
+    """How a row holds what a model wrote: as `messages`, as a `reply`, or as `thinking` and `answer` apart.
+
+    Columns may hold one text, or a list with one for each trace of the row.
+    """
+
+    model: str
+    """Who wrote them, by its hub id or vendor's name."""
+    messages: str | None = None
+    """Column of a conversation: a list of ``{from, value}`` or ``{role, content}``. Its user's turn is the prompt,
+    unless the card has a prompt of its own."""
+    reply: str | None = None
+    """Column of whole replies."""
+    thinking: str | None = None
+    """Column of thoughts."""
+    answer: str | None = None
+    """Column of the answers that follow them."""
+    format: str = "think"
+    """The trace format that takes a reply apart."""
+    answer_from: Annotated[list[str], BeforeValidator(_as_list)] = []
+    """Regular expressions, for replies without the format's marks: the answer begins where the first of them that
+    matches at all matches last."""
+    system: str | None = None
+    """Column of the system prompt, where it is not among the messages."""
+    complete: str | None = None
+    """Column that says whether the reply was written to its end."""
+    finish: str | None = None
+    """Column that is ``length`` where the reply was cut off."""
+    metadata: list[str] = []
+    """Columns to keep with the trace, such as what the set's own grader said. They decide nothing."""
+
+    @field_validator("format")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        try:
+            return named_format(value).name
+        except RecipeError as error:
+            raise ValueError(str(error)) from None
+
+    @field_validator("answer_from")
+    @classmethod
+    def _compile(cls, value: list[str]) -> list[str]:
+        for pattern in value:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
+        return value
+
+    @model_validator(mode="after")
+    def _have_one_form(self) -> Self:
+        forms = [self.messages is not None, self.reply is not None, self.answer is not None]
+        if sum(forms) != 1:
+            raise ValueError("give one of messages, reply, or thinking and answer")
+        if self.thinking is not None and self.answer is None:
+            raise ValueError("thinking needs answer: the column of what follows the thought")
+        return self
 
 
 class Card(_Closed):
@@ -51,6 +118,15 @@ class Card(_Closed):
     verifier: str
     domain: str
     licence: str
+    traces: Traces | None = None
+    """What a model wrote on these problems, for `generate.adopt`; None for a set of problems alone."""
+
+    @model_validator(mode="after")
+    def _has_prompt(self) -> Self:
+        held = self.traces is not None and self.traces.messages is not None
+        if self.columns.prompt is None and self.prompt is None and not held:
+            raise ValueError("the key 'columns.prompt' is missing")
+        return self
 
     @field_validator("reference_pattern")
     @classmethod
@@ -65,8 +141,10 @@ class Card(_Closed):
 
     @property
     def template(self) -> str:
-        """The prompt's text with its fields."""
-        return "{" + self.columns.prompt + "}" if self.prompt is None else self.prompt
+        """The prompt's text with its fields; empty where the messages hold it."""
+        if self.prompt is not None:
+            return self.prompt
+        return "{" + self.columns.prompt + "}" if self.columns.prompt else ""
 
 
 def load(path: Path) -> Card:
@@ -84,17 +162,37 @@ def load(path: Path) -> Card:
     try:
         return Card.model_validate(data)
     except ValidationError as error:
-        raise DataError("\n".join(f"{path}: {_sentence(item)}" for item in error.errors())) from None
+        raise DataError(_sentences(error, str(path))) from None
 
 
-def _sentence(item: Any) -> str:
+def traces_of(data: object, place: str) -> Traces:
+    """The block `traces` of a recipe, which has no card.
+
+    Raises:
+        DataError: If it is not such a block; names the key.
+    """
+    try:
+        return Traces.model_validate(data)
+    except ValidationError as error:
+        raise DataError(_sentences(error, f"{place}: traces", Traces)) from None
+
+
+def _sentences(error: ValidationError, place: str, model: type[BaseModel] = Card) -> str:
+    return "\n".join(f"{place}: {_sentence(item, model)}" for item in error.errors())
+
+
+def _sentence(item: Any, model: type[BaseModel]) -> str:
     key = ".".join(map(str, item["loc"]))
     if item["type"] == "extra_forbidden":
-        names = list(Columns.model_fields if len(item["loc"]) > 1 else Card.model_fields)
+        blocks: dict[object, type[BaseModel]] = {"columns": Columns, "traces": Traces}
+        names = list((blocks[item["loc"][0]] if len(item["loc"]) > 1 else model).model_fields)
         hint = did_you_mean(str(item["loc"][-1]), names)
         return f"a card has no key {key!r}.{hint} It has: {', '.join(names)}"
     if item["type"] == "missing":
         return f"the key {key!r} is missing"
+    said = item["msg"].removeprefix("Value error, ")
+    if not key and item["type"] == "value_error":
+        return said
     if not key:
         return f"a card is a mapping; this is {item['input']!r:.80}"
-    return f"{key} is {item['input']!r:.80}: {item['msg'].removeprefix('Value error, ')}"
+    return f"{key} is {item['input']!r:.80}: {said}"

@@ -43,10 +43,9 @@ class JsonlSource:
         limit: int | None = None,
     ) -> None:
         check_limit(limit, f"jsonl {path}")
-        self.path = _find(path)
+        self.path = find(path)
         self.limit = limit
-        found = self.path.stat()
-        self.fingerprint = f"{self.path.resolve()} {found.st_size} {found.st_mtime_ns}"
+        self.fingerprint = fingerprint_of(self.path)
         self._reading = Reading(
             verifier=verifier,
             prompt="{" + prompt_column + "}" if prompt is None else prompt,
@@ -63,20 +62,46 @@ class JsonlSource:
             DataError: If a line cannot be used, or there is none.
         """
         count = 0
-        with self.path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                place = f"{self.path}, line {number}"
-                yield self._reading.problem(_row(line, place), place)
-                count += 1
-                if count == self.limit:
-                    return
+        for row, place in rows_of(self.path):
+            yield self._reading.problem(row, place)
+            count += 1
+            if count == self.limit:
+                return
         if not count:
             raise DataError(f"no problems in {self.path}: it is empty; give a file with one JSON object a line")
 
 
-def _find(path: str) -> Path:
+def rows_of(path: Path) -> Iterator[tuple[Row, str]]:
+    """Every row of a file, with its place for errors.
+
+    Raises:
+        DataError: If a line is not a JSON object.
+    """
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                place = f"{path}, line {number}"
+                yield _row(line, place), place
+
+
+def num_rows(path: Path) -> int:
+    """How many lines of a file hold a row."""
+    with path.open("rb") as file:
+        return sum(not line.isspace() for line in file)
+
+
+def fingerprint_of(path: Path) -> str:
+    """What changes when a file does."""
+    found = path.stat()
+    return f"{path.resolve()} {found.st_size} {found.st_mtime_ns}"
+
+
+def find(path: str) -> Path:
+    """A file: absolute, or relative to the current directory or to the `datasets/` that ship with distill.
+
+    Raises:
+        DataError: If there is none.
+    """
     shelf = assets.shelf("datasets")
     for candidate in (Path(path).expanduser(), shelf / path):
         if candidate.is_file():

@@ -28,18 +28,21 @@ class Reading(NamedTuple):
     is_reference_boxed: bool = False
     r"""The reference is what the column's last ``\boxed{}`` holds."""
     metadata_columns: Sequence[str] = ()
+    domain_column: str | None = None
+    """The domain, where the row names one."""
 
-    def problem(self, row: Row, place: str) -> Problem:
+    def problem(self, row: Row, place: str, prompt: str | None = None) -> Problem:
         """The problem that a row states.
 
         Args:
             row: Values by the names of their columns.
             place: Where the row stands, for errors.
+            prompt: The prompt, where it is not to be read from columns.
 
         Raises:
             DataError: If a column is missing, or holds what it should not.
         """
-        prompt = render(self.prompt, row, place)
+        prompt = render(self.prompt, row, place) if prompt is None else prompt
         if not prompt.strip():
             raise DataError(f"{place}: the prompt is empty")
         return make_problem(
@@ -47,15 +50,20 @@ class Reading(NamedTuple):
             verifier=self.verifier,
             reference=self.reference(row, place),
             source=self.source,
-            domain=self.domain,
+            domain=self._domain_of(row, place),
             metadata={name: column(row, name, place) for name in self.metadata_columns},
         )
+
+    def _domain_of(self, row: Row, place: str) -> str:
+        if self.domain_column is None:
+            return self.domain
+        return (text_in(row, self.domain_column, place) or "").strip() or self.domain
 
     def reference(self, row: Row, place: str) -> str | None:
         """The reference that a row holds; None if it has none."""
         if self.reference_column is None:
             return None
-        text = _text(column(row, self.reference_column, place), self.reference_column, place)
+        text = text_in(row, self.reference_column, place)
         if text is not None and self.reference_pattern is not None:
             found = list(self.reference_pattern.finditer(text))
             text = found[-1][1] if found else None
@@ -70,7 +78,7 @@ def render(template: str, row: Row, place: str) -> str:
     def fill(match: re.Match[str]) -> str:
         if match[1] is None:
             return match[0][0]
-        return _text(column(row, match[1], place), match[1], place) or ""
+        return text_in(row, match[1], place) or ""
 
     return _FIELD.sub(fill, template)
 
@@ -86,7 +94,21 @@ def column(row: Row, name: str, place: str) -> object:
     return row[name]
 
 
-def _text(value: object, name: str, place: str) -> str | None:
+def text_in(row: Row, name: str, place: str) -> str | None:
+    """What a column holds, as text; None if it is empty.
+
+    Raises:
+        DataError: If there is no such column, or it holds neither a text nor a number.
+    """
+    return as_text(column(row, name, place), name, place)
+
+
+def as_text(value: object, name: str, place: str) -> str | None:
+    """A value of a column as text.
+
+    Raises:
+        DataError: If it is neither a text nor a number.
+    """
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):

@@ -145,4 +145,4 @@ def test_a_hub_out_of_reach_is_an_error_with_a_way_out(tmp_path: Path, revision:
 
 def test_problems_of_the_hub_name_their_commit(tmp_path: Path) -> None:
     source = HubSource(card=card(tmp_path, "someone/something"))
-    assert source._resolved() == "someone/something@0123456789012345678901234567890123456789"
+    assert source.table.resolved() == "someone/something@0123456789012345678901234567890123456789"

@@ -47,7 +47,7 @@ def say(text: str) -> None:
 
 @contextlib.contextmanager
 def track(label: str, total: int, done: int = 0) -> Generator[Tracker]:
-    """Show the progress of `total` pieces of work, `done` of which an earlier run did."""
+    """Show the progress of `total` pieces of work (0 if nobody knows), `done` of which an earlier run did."""
     if console.is_terminal:
         with _bar(label, total, done) as show:
             tracker = Tracker(label, total, show)
@@ -70,7 +70,7 @@ def _bar(label: str, total: int, done: int) -> Generator[Show]:
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task(label, total=total, completed=done, note="")
+        task = progress.add_task(label, total=total or None, completed=done, note="")
 
         def show(done: int, note: str, seconds_left: float | None) -> None:
             if seconds_left is not None:
@@ -94,7 +94,7 @@ def _lines(label: str, total: int, already: int) -> Show:
         if seconds_left is None and rate > 0:
             seconds_left = (total - done) / rate
         left = f", {seconds_left:.0f} s left" if seconds_left is not None and done < total else ""
-        share = 100 * done / max(total, 1)
-        say(f"{label}: {done}/{total} ({share:.0f} %), {rate:.1f}/s{left}  {note}".rstrip())
+        of = f"/{total} ({100 * done / total:.0f} %)" if total else ""
+        say(f"{label}: {done}{of}, {rate:.1f}/s{left}  {note}".rstrip())
 
     return show

@@ -51,6 +51,7 @@ ELASTIC: Mapping[Stage, tuple[str, ...]] = {
         *VERIFY,
         "sources.*.count",
         "sources.*.limit",
+        "adopt.*.limit",
         *(f"teacher.{key}" for key in WHERE),
     ),
     "filter": ("workers",),

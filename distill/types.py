@@ -75,6 +75,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     """From the request to the end of the reply, as this process saw it."""
     error: str | None = None
     """Why there is no whole reply, where `finish_reason` is `error` or `aborted`."""
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
+    """What the dataset that it was adopted from says of it. Nothing is decided by that."""
 
 
 class PassRate(msgspec.Struct, frozen=True, kw_only=True):

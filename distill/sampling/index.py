@@ -79,10 +79,11 @@ class Index:
 
     Args:
         path: The file; made if need be, and made anew if it is damaged or another teacher's.
-        teacher: Key of the teacher whose samples are counted. The ledger counts all teachers.
+        teacher: Key of the teacher whose samples are counted; None counts those of all, in the order of their verdicts,
+            and remembers which there are. The ledger counts all teachers.
     """
 
-    def __init__(self, path: Path, teacher: str) -> None:
+    def __init__(self, path: Path, teacher: str | None) -> None:
         self.path, self.teacher = path, teacher
         self._num_changes = 0
         self._fresh: dict[str, _Unjudged] = {}
@@ -107,6 +108,8 @@ class Index:
         if self._get("made", None) != [VERSION, self.teacher]:
             self._db.close()
             raise sqlite3.DatabaseError("made for another teacher, or by another version")
+        if self.teacher is None:
+            self._db.execute("CREATE TABLE IF NOT EXISTS adopted (id TEXT PRIMARY KEY) WITHOUT ROWID")
         self.offsets: dict[str, int] = self._get("offsets", {})
         self.ledger = msgspec.convert(self._get("ledger", {}), Ledger)
         self.verifiers = set[str](self._get("verifiers", []))
@@ -178,7 +181,9 @@ class Index:
     def add_trace(self, spent: Spent, start: int) -> None:
         """A line of `traces.jsonl`."""
         self.ledger.add(spent, is_trace=True)
-        if spent.teacher == self.teacher:
+        if self.teacher is None:
+            self._db.execute("INSERT OR IGNORE INTO adopted VALUES (?)", (spent.id,))
+        if self.teacher in (None, spent.teacher):
             is_truncated = spent.finish_reason == "length"
             self._fresh[spent.id] = _Unjudged(
                 spent.id, spent.problem_id, start, spent.sample, spent.retry, spent.max_tokens, is_truncated
@@ -200,13 +205,14 @@ class Index:
         trace = self._fresh.pop(trace_id, None) or self._take_unjudged(trace_id)
         if trace is None:
             return None
+        sample = trace.sample if self.teacher is not None else self._next_sample(trace.problem_id)
         if trace.is_truncated:
-            sample_row = (trace.problem_id, trace.sample, trace.retry, trace.max_tokens)
+            sample_row = (trace.problem_id, sample, trace.retry, trace.max_tokens)
             self._db.execute("INSERT OR REPLACE INTO truncated VALUES (?, ?, ?, ?)", sample_row)
         elif trace.retry:
             which = (trace.problem_id, trace.sample)
             self._db.execute("DELETE FROM truncated WHERE problem = ? AND sample = ?", which)
-        wants_more = self._settle(trace.problem_id, trace.sample, outcome)
+        wants_more = self._settle(trace.problem_id, sample, outcome)
         self._changed()
         return wants_more
 
@@ -216,6 +222,10 @@ class Index:
             return None
         self._db.execute("DELETE FROM unjudged WHERE id = ?", (trace_id,))
         return _Unjudged(*row)
+
+    def _next_sample(self, problem: str) -> int:
+        row = self._db.execute("SELECT LENGTH(outcomes) FROM problems WHERE id = ?", (problem,)).fetchone()
+        return row[0] if row else 0
 
     def _settle(self, problem: str, sample: int, outcome: Outcome) -> bool:
         row = self._db.execute("SELECT outcomes, call FROM problems WHERE id = ?", (problem,)).fetchone()
@@ -264,6 +274,10 @@ class Index:
         self._db.execute("UPDATE problems SET is_open = -1 WHERE id = ?", (problem_id,))
 
     # What is known.
+
+    def has_trace(self, trace_id: str) -> bool:
+        """Whether a trace is here; only an index of all teachers knows."""
+        return self._db.execute("SELECT 1 FROM adopted WHERE id = ?", (trace_id,)).fetchone() is not None
 
     def num_wanted(self) -> int:
         """Problems of this call."""

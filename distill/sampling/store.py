@@ -50,10 +50,15 @@ class Wanted(NamedTuple):
 
 
 class Store:
-    """The journals of one folder, for one teacher. A context manager; only the holder of the run's lock makes one."""
+    """The journals of one folder, for one teacher. A context manager; only the holder of the run's lock makes one.
 
-    def __init__(self, folder: Path, teacher: str) -> None:
-        self.folder, self.teacher = folder, teacher
+    Args:
+        folder: Where they lie.
+        teacher: Its key; None for traces that were adopted, whoever wrote them.
+    """
+
+    def __init__(self, folder: Path, teacher: str | None) -> None:
+        self.folder, self.teacher = folder, teacher or ""
         self.problems = Journal(folder / "problems.jsonl", Problem)
         self.traces = Journal(folder / "traces.jsonl", Trace)
         self._path = folder / "index.sqlite"
@@ -170,6 +175,19 @@ class Store:
             place = self.index.start_of(problem_id)
             if place is not None:
                 yield self.problem_at(place), self.traces.at(start)
+
+    def adopt(self, problem: Problem, trace: Trace) -> bool:
+        """Keep a trace that was made elsewhere, with its problem.
+
+        Returns:
+            Whether it was not here yet.
+        """
+        with self._indexed():
+            if self.index.has_trace(trace.id):
+                return False
+            self._want(problem)
+        self.add_trace(trace)
+        return True
 
     def add_trace(self, trace: Trace) -> None:
         """Keep a reply."""

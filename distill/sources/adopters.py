@@ -30,7 +30,8 @@ class Adopted(NamedTuple):
 class Adopter(Protocol):
     """Gives rows with traces, in an order that never changes. A larger `limit` only adds to the end.
 
-    It may have an attribute `skipped`, a counter of the rows that it left out, by their reason.
+    It may have an attribute `skipped`, a counter of the rows that it left out, by their reason, and `verifier`, the
+    name of the one that its problems need, which is then tried before anything is read.
     """
 
     identity: list[Any]
@@ -51,7 +52,8 @@ class Adopter(Protocol):
 class _Rows:
     """What the adopters here share: rows to problems and replies, up to a limit; those left out are counted."""
 
-    def __init__(self, traces: cards.Traces, limit: int | None) -> None:
+    def __init__(self, traces: cards.Traces, verifier: str, limit: int | None) -> None:
+        self.verifier = verifier
         self.reader = ReplyReader(traces)
         self.model = traces.model
         self.limit = limit
@@ -112,7 +114,7 @@ class HubAdopter(_Rows):
         traces = self.table.card.traces
         if traces is None:
             raise DataError(f"card {card} says nothing of traces: add a block `traces`, as docs/adopt.md shows")
-        super().__init__(traces, limit)
+        super().__init__(traces, self.table.card.verifier, limit)
 
     def pin(self, commits: MutableMapping[str, str]) -> None:
         """Read the commit that a branch pointed at when the run first looked.
@@ -188,7 +190,7 @@ class JsonlAdopter(_Rows):
     ) -> None:
         check_limit(limit, f"jsonl {path}")
         block = cards.traces_of(traces, f"generate.adopt, jsonl {path}")
-        super().__init__(block, limit)
+        super().__init__(block, verifier, limit)
         template = prompt if prompt is not None else "{" + prompt_column + "}" if prompt_column else ""
         if not template and block.messages is None:
             raise DataError(f"jsonl {path}: where is the prompt? Give prompt_column, or a prompt with fields")

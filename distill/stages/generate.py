@@ -11,12 +11,13 @@ import msgspec
 import distill
 from distill import plugins, progress
 from distill.engines import Engine
-from distill.errors import DataError
+from distill.errors import DataError, RecipeError
 from distill.judging import ledger as judge_ledger
 from distill.ledger import Ledger
 from distill.recipe import Generate, Recipe, digest
 from distill.run import Run
 from distill.sampling import Outcome, Plan, Store, finished, sample
+from distill.stages.adopt import adopt
 from distill.types import Problem
 
 
@@ -43,6 +44,8 @@ def generate(
 ) -> Outcome:
     """Ask the teacher until every problem has the samples the recipe wants; judge each reply as it comes.
 
+    A recipe that adopts its traces asks nobody: see `distill.stages.adopt`.
+
     Args:
         run: Open; what it holds already is kept and counted.
         limit: Only the first so many problems.
@@ -53,6 +56,10 @@ def generate(
         KeyboardInterrupt: If the user stopped it. What finished is kept.
     """
     recipe = run.recipe
+    if recipe.generate.adopt:
+        if retry_truncated:
+            raise RecipeError("--retry-truncated asks a teacher again, and these traces are adopted: there is none")
+        return adopt(run, limit, holds=shard and shard.holds, share=shard.suffix if shard else "")
     with run.stage("generate") as record:
         plan, engine = plan_of(recipe), teacher_engine(recipe)
         gpu_seconds_before: float = record.get("ledger", {}).get("gpu_seconds", 0.0)
@@ -114,7 +121,7 @@ def plan_of(recipe: Recipe) -> Plan:
         seed=recipe.seed,
         concurrency=generate.concurrency,
         budget=generate.budget,
-        price=generate.teacher.price,
+        price=recipe.teacher.price,
         gpu_hour=recipe.gpu_hour,
         cut_loops=generate.cut_loops,
         drain=generate.drain,
@@ -125,7 +132,7 @@ def plan_of(recipe: Recipe) -> Plan:
 
 def teacher_engine(recipe: Recipe) -> Engine:
     """The recipe's teacher, not started yet."""
-    teacher = recipe.generate.teacher
+    teacher = recipe.teacher
     return plugins.build("engines", teacher.engine, teacher.options)
 
 

@@ -47,7 +47,7 @@ def merge(merged: Sequence[Path], target: Path) -> str:
     with open_run(recipe, target.parent, target.name) as run, run.stage("generate") as record:
         counts = {name: _join(run, merged, name, record_type) for name, record_type in JOURNALS.items()}
         gpu_seconds = _join_gpu_seconds(record, dict(zip(map(str, merged), records, strict=True)))
-        with Store(run.dir, _teacher_of(run)) as store:
+        with Store(run.dir, None if recipe.generate.adopt else _teacher_of(run)) as store:
             store.write_pass_rates()
             store.ledger.gpu_seconds = gpu_seconds
             record.update(rated=store.ledger.judged, ledger=msgspec.to_builtins(store.ledger))

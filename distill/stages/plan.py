@@ -18,6 +18,7 @@ from distill.ledger import Ledger
 from distill.recipe import Recipe, Stage, Teacher
 from distill.run import read_manifest
 from distill.sampling.pulse import expected_replies
+from distill.stages.adopt import plan_of_adoption
 from distill.stages.generate import problems_of
 from distill.types import Message, Problem
 
@@ -61,8 +62,10 @@ def show_plan(
 
 def _generate(recipe: Recipe, limit: int | None, run_dir: Path) -> list[str]:
     section = recipe.generate
+    if section.adopt:
+        return plan_of_adoption(recipe, limit)
     problems = list({problem.id: problem for problem in problems_of(recipe, limit)}.values())
-    samples, teacher = section.samples, section.teacher
+    samples, teacher = section.samples, recipe.teacher
     reader = PromptReader(teacher, recipe.teacher_format)
     lines = [
         f"{len(problems)} problems, {samples.min} to {samples.max} samples each, until {samples.until_correct} correct",
@@ -172,7 +175,7 @@ def estimate(recipe: Recipe, problems: Sequence[Problem], reader: PromptReader, 
 
 
 def _cost(recipe: Recipe, replies: float, prompt: float, completion: float) -> str:
-    price = recipe.generate.teacher.price
+    price = recipe.teacher.price
     tokens = f"{replies:,.0f} replies, {replies * prompt:,.0f} + {replies * completion:,.0f} tokens"
     if price is None:
         return tokens

@@ -63,6 +63,14 @@ AuditOption = Annotated[
         help="Do not filter: draw N verdicts to mark by hand; once marked, say how often verdicts are wrong.",
     ),
 ]
+ExplainOption = Annotated[
+    str | None,
+    typer.Option(
+        "--explain",
+        metavar="TRACE",
+        help="Do not filter: say what each step makes of a trace, by its id; or all that a step found, by its name.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 DEFAULT_RUNS = Path("runs")
 STOPPED = 130
@@ -134,6 +142,7 @@ def merge(
 @app.command(
     "filter",
     epilog="Examples: 'distill filter quickstart --set filter.select.2.max_tokens=400 --run short'. "
+    "'distill filter quickstart --explain decontaminate'. "
     "'distill filter quickstart --audit 60', mark what it writes, and the same again",
 )
 def filter_command(
@@ -143,16 +152,24 @@ def filter_command(
     overrides: SetOption = None,
     restart: RestartOption = None,
     audit: AuditOption = None,
+    explain: ExplainOption = None,
     dry_run: DryRunOption = False,
 ) -> None:
     """Decide which traces teach, with a reason for each, and write the examples."""
     asked = _load(recipe, overrides)
     if dry_run:
         return _plan(asked, ["filter"], None, runs / (run or asked.name))
+    if (audit or explain) and restart is not None:
+        raise RecipeError(
+            "--audit and --explain keep all that the run holds, and --restart discards some: leave it out"
+        )
     if audit is not None:
-        if restart is not None:
-            raise RecipeError("--audit keeps all that the run holds, and --restart discards some: give one of them")
         return _audit(asked, runs, run, audit)
+    if explain is not None:
+        from distill.stages.explain import explain as show
+
+        with _open(asked, runs, run, restart=None) as opened:
+            return show(opened, explain, _console())
     from distill.stages.filter import filter_traces as stage
 
     with _open(asked, runs, run, restart) as opened:

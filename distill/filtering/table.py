@@ -73,6 +73,7 @@ class Table:
     """
 
     def __init__(self, path: Path) -> None:
+        self._num_values = 0
         self._db = sqlite3.connect(path, isolation_level=None)
         for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{CACHE_KIB}", "temp_store=FILE"):
             self._db.execute(f"PRAGMA {pragma}")
@@ -134,15 +135,23 @@ class Table:
         """Keep what a pass found."""
         dropped = [(s.step, s.drop.reason, s.drop.detail, s.row) for s in seen if s.drop is not None]
         scored = [(msgspec.json.encode(s.scores).decode(), s.row) for s in seen if s.scores]
-        measured = [(s.row, *s.values, *[None] * (MOST_VALUES - len(s.values))) for s in seen if s.values is not None]
+        measured = [(s.row, *s.values) for s in seen if s.values is not None]
         self._write("UPDATE traces SET step = ?, reason = ?, detail = ? WHERE row = ?", dropped)
         self._write("UPDATE traces SET scores = json_patch(scores, ?) WHERE row = ?", scored)
-        self._write(f"INSERT INTO measures VALUES (?{', ?' * MOST_VALUES})", measured)
+        if measured:
+            self._num_values = len(measured[0]) - 1
+            self._write(
+                f"INSERT INTO measures ({self._measure_columns}) VALUES (?{', ?' * self._num_values})", measured
+            )
+
+    @property
+    def _measure_columns(self) -> str:
+        return ", ".join(["row", *(f"v{number}" for number in range(self._num_values))])
 
     def measured(self) -> Iterator[Measured]:
         """What the last pass measured, sorted by the values, then by the trace's id."""
-        values = ", ".join(f"v{n}" for n in range(MOST_VALUES))
-        query = f"SELECT row, id, problem, {values} FROM measures JOIN traces USING (row) ORDER BY {values}, id"
+        columns = self._measure_columns.removeprefix("row, ")
+        query = f"SELECT row, id, problem, {columns} FROM measures JOIN traces USING (row) ORDER BY {columns}, id"
         for row, trace_id, problem_id, *found in self._rows(query):
             yield Measured(row, trace_id, problem_id, tuple(found))
 

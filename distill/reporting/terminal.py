@@ -42,7 +42,7 @@ def show(report: Report, run_dir: Path, console: Console | None = None) -> None:
 def scores_table(suite: str, models: dict[str, ModelScores]) -> Table:
     """Every model on one suite: the interval next to the score, always."""
     sizes = {f"{scores['problems']:,} problems x {scores['samples']}" for scores in models.values()}
-    table = _table(f"pass@1 on {suite} ({' or '.join(sorted(sizes))})", ("model", "form"))
+    table = table_of(f"pass@1 on {suite} ({' or '.join(sorted(sizes))})", ("model", "form"))
     for title in ("pass@1", "95 %", "no answer", "truncated", "tokens"):
         table.add_column(title, justify="right", no_wrap=True)
     for role, best in models.items():
@@ -56,38 +56,40 @@ def _cells(role: str, scores: ModelScores) -> Iterable[Text]:
     shares = percent(scores["no_answer"]), percent(scores["truncated"])
     score = percent(scores["pass@1"]), text.interval(scores["ci95"])
     cells = role, scores["format"], *score, *shares, short_count(scores["mean_tokens"])
-    return map(_cell, cells)
+    return map(cell, cells)
 
 
 def funnel_table(facts: FilterFacts) -> Table:
     """What each step of the filter took, and its most frequent reason."""
-    table = _table("filter", ("step",))
+    table = table_of("filter", ("step",))
     for title in ("dropped", "left"):
         table.add_column(title, justify="right")
     table.add_column("most frequent reason")
     for step in facts["funnel"]:
         reason = max(step["reasons"], key=lambda name: step["reasons"][name], default="")
-        table.add_row(*map(_cell, (step["step"], f"{step['dropped']:,}", f"{step['left']:,}", reason)))
+        table.add_row(*map(cell, (step["step"], f"{step['dropped']:,}", f"{step['left']:,}", reason)))
     return table
 
 
 def cost_table(cost: CostFacts) -> Table:
     """What each stage took, and all of them."""
-    table = _table("cost", ("stage",))
+    table = table_of("cost", ("stage",))
     for title in text.COST_TITLES:
         table.add_column(title, justify="right")
     for stage, row in (*cost["stages"].items(), ("in all", cost["total"])):
-        table.add_row(*map(_cell, (stage, *text.cost_cells(row))))
+        table.add_row(*map(cell, (stage, *text.cost_cells(row))))
     return table
 
 
-def _table(title: str, columns: Iterable[str]) -> Table:
-    table = Table(title=_cell(title), title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+def table_of(title: str, columns: Iterable[str]) -> Table:
+    """An empty table in our style."""
+    table = Table(title=cell(title), title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(column)
     return table
 
 
-def _cell(value: object) -> Text:
+def cell(value: object) -> Text:
+    """Foreign text on one line, as it is."""
     # Text and not str: a string would be read as rich's own markup
     return Text(text.one_line(value))

@@ -3,12 +3,19 @@
 from collections import Counter
 from typing import NamedTuple
 
+from rich.console import Console
+from rich.table import Table as Shown
+
 from distill.errors import DataError, RunError
 from distill.filtering import Step, Table
+from distill.reporting.dropped import shortened
+from distill.reporting.terminal import cell, table_of
 from distill.run import Run
 from distill.selectors import Candidate
 from distill.stages.filter import tools_of, work_folder
 from distill.types import Decision
+
+SHOWN_FINDINGS = 200
 
 
 class Line(NamedTuple):
@@ -26,6 +33,44 @@ class Explanation(NamedTuple):
     decision: Decision | None
     """As the last filter decided; None if it has not run."""
     lines: list[Line]
+
+
+def explain(run: Run, name: str, out: Console) -> None:
+    """Print what each step says of a trace, or all that a step found.
+
+    Args:
+        run: Open.
+        name: A trace's id, or a step's name.
+        out: Where to.
+
+    Raises:
+        DataError: If it is neither.
+        RunError: If a step is asked for, and the filter has not run.
+    """
+    if name in {"ended", *(step.use for step in run.recipe.filter.select)}:
+        return _show_findings(name, findings(run, name), out)
+    found = explain_trace(run, name)
+    problem, verdict = found.candidate.problem, found.candidate.verdict
+    out.print(cell(f"{name}: {verdict.outcome}, answered {verdict.extracted!r}, reference {problem.reference!r}"))
+    out.print(cell(shortened(problem.prompt)))
+    if found.decision:
+        scores = "".join(f", {score} {value:g}" for score, value in found.decision.scores.items())
+        out.print(cell(("kept" if found.decision.kept else f"dropped by {found.decision.step}") + scores))
+    shown = table_of("what the steps say", ("step", "says", "detail"))
+    for line in found.lines:
+        shown.add_row(*map(cell, line))
+    out.print(shown)
+
+
+def _show_findings(name: str, found: Counter[tuple[str, str]], out: Console) -> None:
+    shown: Shown = table_of(
+        f"{name}: {found.total():,} traces dropped, {len(found):,} findings", ("traces", "reason", "detail")
+    )
+    for (reason, detail), count in found.most_common(SHOWN_FINDINGS):
+        shown.add_row(*map(cell, (f"{count:,}", reason, detail)))
+    out.print(shown)
+    if len(found) > SHOWN_FINDINGS:
+        out.print(cell(f"... and {len(found) - SHOWN_FINDINGS:,} more: decisions.jsonl has them all"))
 
 
 def explain_trace(run: Run, trace_id: str) -> Explanation:

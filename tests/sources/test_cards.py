@@ -31,9 +31,11 @@ def test_there_are_cards() -> None:
 @pytest.mark.parametrize("path", CARDS, ids=lambda path: path.stem)
 def test_every_card_parses_is_pinned_and_can_be_judged(path: Path) -> None:
     card = cards.load(path)
-    assert re.fullmatch("[0-9a-f]{40}", card.revision)
+    # a run keeps the commit that `main` was when it first looked (test_adopt.py)
+    assert re.fullmatch("[0-9a-f]{40}", card.revision) or (card.traces and card.revision == "main")
     assert card.verifier in plugins.known("verifiers")
-    assert "Boo" in render(card.template, {card.columns.prompt: "Boo"}, "here")
+    if card.columns.prompt:
+        assert "Boo" in render(card.template, {card.columns.prompt: "Boo"}, "here")
     assert path.read_text().startswith("# ")
 
 

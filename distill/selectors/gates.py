@@ -1,4 +1,4 @@
-"""Gates on how a reply ended, what its verifier said, and whether it has its format's shape."""
+"""Gates on how a reply ended and what its verifier said."""
 
 from typing import Literal
 
@@ -39,15 +39,6 @@ def correct() -> Gate:
 def incorrect() -> Gate:
     """Keep what the verifier refused: a control, to see what correctness is worth."""
     return verdict(accept="incorrect")
-
-
-def structure() -> Gate:
-    """Keep replies with their format's shape: one closed thought, and an answer after it."""
-
-    def gate(candidate: Candidate, context: Context) -> Drop | None:
-        return Drop(candidate.trace.malformed) if candidate.trace.malformed else None
-
-    return gate
 
 
 def ended() -> Gate:

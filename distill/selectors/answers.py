@@ -1,0 +1,143 @@
+r"""Answers that answer more than once: boxes with different contents, or `the answer is 5 ... the answer is 7`.
+
+Only what follows the thought counts: a thought tries boxes on. Boxes in one line are one answer in parts, and so are
+boxes that a last box sums up. Equality is of spelling and of numbers; what is equal only by algebra counts as
+different.
+"""
+
+import re
+from fractions import Fraction
+
+from distill.selectors import Candidate, Context, Drop, Gate
+
+LONGEST_VALUE = 40
+"""Characters of an answer that is only said, not boxed."""
+
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_BRACE = re.compile(r"\\[{}]|[{}]")
+_SAID = re.compile(
+    r"\banswer(?: (?:to|for) [^.\n]{1,40}?)?(?:\s+is|\s*:|\s+equals|\s*=)[\s:*$(\\]*(?<![a-zA-Z])"
+    r"(-?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?|(?-i:[A-J])(?![\w']))(?!\.?\d|[\^_{(+*/=-])[ \t*$)\\]*([^\W\d_]*|%)",
+    re.IGNORECASE,
+)
+_IF = re.compile(
+    r"\b(?:if|whether|suppose|assum\w+|would|could|might|may|not|unless|wrong|incorrect\w*|instead)\b", re.IGNORECASE
+)
+_PART = re.compile(
+    r"^\W*(?:\(?[a-z0-9]{1,3}[).:]|(?:sub)?(?:part|problem|question|case|step|section)\b)", re.IGNORECASE
+)
+_JOINTS = frozenset("and so because since as which option or but".split())
+_WRAPPED = re.compile(r"\\(?:text|mathrm|mathbf|textbf|mathit|operatorname|mbox|bm|boldsymbol)\s*\{([^{}]*)\}")
+_NOISE = re.compile(
+    r"\\left\b|\\right\b|\\displaystyle|\\[,;:! ]|\\quad|\\qquad|\^\{?\\circ\}?|\\degree|\\%|\\\$|[\s$%~°\"'`*]|\.$|"
+    r"(?<=\d),(?=\d{3})"
+)
+_FRACTION = re.compile(r"-?\\[dt]?frac\{?(-?\d+)\}?\{?(\d+)\}?")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:/\d+)?|-?\.\d+")
+_LIST = re.compile(r"[,;()\[\]]|\\[{}]|\band\b|\bor\b")
+_LABEL = re.compile(r"^\\?[a-zA-Z]\w*(?:\([a-z]\))?=(?=.)")
+
+
+def answers() -> Gate:
+    """Keep replies that give one answer."""
+
+    def gate(candidate: Candidate, context: Context) -> Drop | None:
+        return several(candidate.trace.answer)
+
+    return gate
+
+
+def several(answer: str) -> Drop | None:
+    r"""Why an answer is not one; None if it is.
+
+    Example:
+        >>> several(r"So \boxed{5}. But with the tip, \boxed{7}.")
+        Drop(reason='several answers', detail='5 | 7')
+        >>> several(r"So \boxed{\frac12}, that is \boxed{0.5}.") is None
+        True
+    """
+    groups = boxes(answer)
+    if any(not content.strip() for group in groups for content in group):
+        return Drop("an empty answer", "\\boxed{}")
+    shown = {" ".join(map(spelled, group)): " ".join(" ".join(group).split()) for group in groups}
+    last = " ".join(map(spelled, groups[-1])) if groups else ""
+    if any(not _is_within(key, last) for key in shown):
+        return Drop("several answers", " | ".join(shown.values()))
+    said = [*_said(answer)]
+    if len(set(said)) > 1:
+        return Drop("several answers", " | ".join(dict.fromkeys(said)))
+    return None
+
+
+def boxes(text: str) -> list[list[str]]:
+    """What the boxes of a text hold; those that share a line are together."""
+    groups: list[list[str]] = []
+    end = -1
+    for box in _BOX.finditer(text):
+        if box.start() < end:
+            continue  # a box in a box
+        close = _closing(text, box.end())
+        content = text[box.end() : close]
+        if groups and "\n" not in text[end : box.start()] and not re.search(r"[.!?]\s", text[end : box.start()]):
+            groups[-1].append(content)
+        else:
+            groups.append([content])
+        end = close + 1
+    return groups
+
+
+def spelled(value: str) -> str:
+    r"""An answer without what does not matter: spaces, units, `x =`; a number as a fraction.
+
+    Example:
+        >>> spelled(r"x = 1{,}250.0\text{ cm}"), spelled(r"\dfrac{1}{2}"), spelled(r"\text{(C)}")
+        ('1250', '1/2', 'C')
+    """
+    value = value.replace("{,}", ",")
+    unwrapped = _WRAPPED.sub(
+        lambda found: "" if found.start() and value[: found.start()].strip()[-1:].isdigit() else found[1], value
+    )
+    short = _LABEL.sub("", _NOISE.sub("", unwrapped))
+    if fraction := _FRACTION.fullmatch(short):
+        short = f"{'-' if short.startswith('-') else ''}{fraction[1]}/{fraction[2]}"
+    if _NUMBER.fullmatch(short):
+        try:
+            return str(Fraction(short))
+        except (ValueError, ZeroDivisionError):
+            return short
+    short = short.replace("dfrac", "frac").replace("tfrac", "frac")
+    return short.strip("()") if len(short) <= 3 else short
+
+
+def _is_within(part: str, whole: str) -> bool:
+    """Whether an answer is the last one, or a part that the last one sums up."""
+    if part == whole:
+        return True
+    pieces = _LIST.split(whole)
+    return len(pieces) > 1 and part in {_LABEL.sub("", piece) for piece in pieces}
+
+
+def _said(answer: str) -> list[str]:
+    found: list[str] = []
+    for said in _SAID.finditer(answer):
+        line = answer[answer.rfind("\n", 0, said.start()) + 1 : said.start()]
+        sentence = re.split(r"[.!?;]\s", line)[-1]
+        if len(said[1]) > LONGEST_VALUE or _IF.search(sentence) or _PART.match(line):
+            continue
+        unit = "" if said[2].lower() in _JOINTS else said[2].lower()
+        if unit and said[1].isalpha():
+            continue  # the answer is A set
+        found.append(f"{spelled(said[1])} {unit}".strip())
+    units = {value.partition(" ")[2] for value in found}
+    # 12 minutes and 0.2 hours may be the same
+    return found if len(units) <= 1 else []
+
+
+def _closing(text: str, start: int) -> int:
+    depth = 1
+    for brace in _BRACE.finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(brace[0], 0)
+        if depth == 0:
+            return brace.start()
+    end = text.find("\n", start)
+    return end if end >= 0 else len(text)

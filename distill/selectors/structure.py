@@ -1,0 +1,111 @@
+"""Whether a reply has its format's shape, holds no marks of any format where text should be, and is whole."""
+
+import re
+
+from distill.formats import FORMATS
+from distill.selectors import Candidate, Context, Drop, Gate
+
+_NAMES = "channel|message|start|end|return|call|constrain|system|user|assistant|observation|endoftext|pad|unk|sep"
+_MARKS = (
+    r"</?(?:think|thinking|thought|tool_call|tool_calls|tool_response|tool_result|function_call|function_calls)>",
+    # Words with an underscore, as <|x|> is mathematics
+    r"<\|(?:[a-z][a-z0-9]*(?:[_▁][a-z0-9]+)+|" + _NAMES + r")\|>",
+    r"<｜[^｜<>\n]{1,40}｜>",  # noqa: RUF001
+    r"◁/?think▷",
+    r"</?(?:start_of_turn|end_of_turn|bos|eos)>|</s>(?=\s*$)",
+    r"\[/?(?:INST|TOOL_CALLS|THINK|AVAILABLE_TOOLS)\]|<</?SYS>>",
+)
+_FORMAT_MARKS = sorted({re.escape(mark.strip()) for known in FORMATS.values() for mark in known.marks})
+_MARK = re.compile("|".join([*_MARKS, *_FORMAT_MARKS]))
+
+_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})", re.MULTILINE)
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_BRACE = re.compile(r"\\[{}]|[{}]")
+_DISPLAY = re.compile(r"\\\\|\\\[|\\\]")
+_ENVIRONMENT = re.compile(r"\\(begin|end)\s*\{(\w+\*?)\}")
+
+
+def structure() -> Gate:
+    """Keep replies with their format's shape: one closed thought, an answer after it, and no marks inside either.
+
+    What the shape is, the format says that the teacher was asked with: where the template opens the thought, a reply
+    begins inside it. A mark of another format, the end of a turn, or a call of a tool, would be taught as text.
+    """
+
+    def gate(candidate: Candidate, context: Context) -> Drop | None:
+        trace = candidate.trace
+        if trace.malformed:
+            return Drop(trace.malformed)
+        for part, text in (("thought", trace.thinking), ("answer", trace.answer)):
+            if found := stray_mark(text):
+                return Drop("a stray mark", f"{found[0]!r} at character {found.start()} of the {part}")
+        return None
+
+    return gate
+
+
+def cut_off() -> Gate:
+    """Keep answers that are whole, whatever the server says of how they ended: no box, code or formula left open."""
+
+    def gate(candidate: Candidate, context: Context) -> Drop | None:
+        opened = left_open(candidate.trace.answer)
+        return Drop("the answer breaks off", f"in {opened}") if opened else None
+
+    return gate
+
+
+def stray_mark(text: str) -> re.Match[str] | None:
+    """The first mark of any known format in a text.
+
+    Example:
+        >>> stray_mark("so 4.<|im_end|>")[0]
+        '<|im_end|>'
+        >>> stray_mark("so <|x|> = 0 if x < 3") is None
+        True
+    """
+    return _MARK.search(text) if "<" in text or "[" in text or "◁" in text else None
+
+
+def left_open(text: str) -> str | None:
+    r"""What a text ends in the middle of; None if it closes all that it opens.
+
+    Example:
+        >>> left_open(r"Thus it is \boxed{\frac{1}{2")
+        'a box'
+    """
+    if _is_fence_open(text):
+        return "a code block"
+    last = None
+    for box in _BOX.finditer(text):
+        last = box
+    if last and not _closes(text, last.end()):
+        return "a box"
+    found = None
+    for sign in _DISPLAY.finditer(text):
+        found = sign[0] if sign[0] != "\\\\" else found
+    if found == "\\[":
+        return "a formula"
+    depth: dict[str, int] = {}
+    for mark in _ENVIRONMENT.finditer(text):
+        depth[mark[2]] = depth.get(mark[2], 0) + (1 if mark[1] == "begin" else -1)
+    still = next((name for name, count in depth.items() if count > 0), None)
+    return f"the environment {still!r}" if still else None
+
+
+def _is_fence_open(text: str) -> bool:
+    fence = ""
+    for found in _FENCE.finditer(text):
+        if not fence:
+            fence = found[1]
+        elif found[1].startswith(fence):
+            fence = ""
+    return bool(fence)
+
+
+def _closes(text: str, start: int) -> bool:
+    depth = 1
+    for brace in _BRACE.finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(brace[0], 0)
+        if depth == 0:
+            return True
+    return False

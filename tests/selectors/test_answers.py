@@ -1,0 +1,90 @@
+"""The gate on several answers: which are different, and which are one in parts or in other words."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distill.selectors.answers import answers, boxes, several, spelled
+from tests.selectors.replies import reply
+
+SEVERAL = [
+    r"So \boxed{5}. But with the tip, \boxed{7}.",
+    "\\[\n\\boxed{t_s = -\\tau \\ln 9}\n\\]\n\nThen\n\n\\[\n\\boxed{t_r = \\tau \\ln 9}\n\\]",
+    "**1.** \\boxed{3}\n\n**2.** \\boxed{\\sqrt{3}}",
+    r"\boxed{A}. Wait, no. It must be \boxed{C}",
+    "The answer is 5. Wait: it was doubled. The answer is 7.",
+    "The final answer is $12$.\nHmm, I forgot one. The final answer is $13$.",
+    "The answer is A. Looking again, the answer is B.",
+]
+ONE = [
+    "",
+    "It is 4.",
+    r"\boxed{4}",
+    r"So \boxed{\frac12}, that is \boxed{0.5}.",
+    "\\boxed{1{,}250}\n\nFinal: \\boxed{1250}",
+    "\\boxed{\\text{C}}\n\nSo \\boxed{(C)}",
+    "\\boxed{x = 5}\n\nThus \\boxed{5}.",
+    "\\boxed{5\\text{ cm}}\n\nThus \\boxed{5}.",
+    "\\boxed{\\dfrac{3}{4}}\n\nThus \\boxed{\\frac{3}{4}}.",
+    "\\boxed{\\left(1, 2\\right)}\n\n\\boxed{(1,2)}",
+    r"x = \boxed{1}, y = \boxed{2}",
+    r"either \boxed{1} or \boxed{2}",
+    "First \\boxed{3}.\n\nSecond \\boxed{4}.\n\nSo in all: \\boxed{(3, 4)}",
+    r"\boxed{\boxed{7}}",
+    "The answer is 5. So the answer is \\(5\\).",
+    "The answer is 12 minutes, so in hours the answer is 0.2 hours.",
+    "The answer is not 5. The answer is 7.",
+    "If the answer is 5, then x is odd. But the answer is 7.",
+    "(a) The answer is 5.\n(b) The answer is 7.",
+    "Part 1: the answer is 5.\nPart 2: the answer is 7.",
+    "The answer is 2^10. That is, the answer is 1024.",
+    "The answer is a number. The answer is 7.",
+    "answer = 3\nprint(answer)",
+]
+
+
+@pytest.mark.parametrize("text", SEVERAL)
+def test_different_answers_are_several(text: str):
+    drop = several(text)
+    assert drop is not None
+    assert drop.reason == "several answers"
+    assert " | " in drop.detail
+
+
+@pytest.mark.parametrize("text", ONE)
+def test_equal_answers_and_parts_of_one_pass(text: str):
+    assert several(text) is None
+
+
+def test_an_empty_box_is_no_answer():
+    assert several(r"What is N? \boxed{}.") == ("an empty answer", r"\boxed{}")
+
+
+def test_a_thought_may_try_boxes_on():
+    seen = reply(r"Maybe \boxed{5}. No: \boxed{7}.", r"It is \boxed{7}.")
+    assert answers()(seen, None) is None
+    assert answers()(reply("", r"\boxed{5}. No: \boxed{7}."), None).detail == "5 | 7"
+
+
+def test_a_box_that_is_not_closed_ends_with_its_line():
+    assert boxes("\\boxed{4\nmore") == [["4"]]
+
+
+@pytest.mark.parametrize(
+    ("value", "same"),
+    [("0.50", "1/2"), (r"-\frac{1}{2}", "-0.5"), ("12,000", "12000"), (r"90^\circ", "90"), (r"\$5", "5"), ("5.", "5")],
+)
+def test_spelling_does_not_matter(value: str, same: str):
+    assert spelled(value) == spelled(same)
+
+
+@given(st.text() | st.text(alphabet="\\boxed{}frac 12/,.\nanswer is"))
+def test_no_text_breaks_it(text: str):
+    several(text)
+    several(f"the answer is {text} \\boxed{{{text}}}")
+    spelled(text)
+
+
+@given(st.text(alphabet="0123456789", min_size=1, max_size=12), st.integers(1, 9))
+def test_a_number_is_equal_to_itself(number: str, times: int):
+    assert several(f"So \\boxed{{{number}}}.\n\n" * times) is None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from distill import recipes_cli
+from distill import export_cli, recipes_cli
 from distill.errors import DistillError, RecipeError
 from distill.recipes_cli import RecipeArg
 
@@ -275,26 +275,7 @@ def report(
     _report(Path(run) if Path(run).is_dir() else runs / run, as_json)
 
 
-@app.command(epilog="Example: 'distill export runs/quickstart --to my-student', then 'vllm serve my-student'")
-def export(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name in --runs.")],
-    runs: RunsOption = DEFAULT_RUNS,
-    to: Annotated[
-        Path | None, typer.Option("--to", metavar="DIR", help="Where to; 'export' in the run if not given.")
-    ] = None,
-    push: Annotated[
-        str | None, typer.Option("--push", metavar="OWNER/NAME", help="Upload the folder to the Hub, too.")
-    ] = None,
-    public: Annotated[bool, typer.Option("--public", help="Make a new Hub repository public.")] = False,
-) -> None:
-    """Write a run's student as a folder that a server takes as it is; an adapter is merged, and the merge is checked.
-
-    The adapter itself needs no export: 'student' in the run's folder is one that peft and vLLM load.
-    """
-    from distill.stages.train import export as stage
-
-    directory = Path(run) if Path(run).is_dir() else runs / run
-    _say(stage(directory, to or directory / "export", push=push, public=public))
+app.command(epilog=export_cli.EPILOG)(export_cli.export)
 
 
 @app.command(

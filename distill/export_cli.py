@@ -1,0 +1,59 @@
+"""The command `distill export`: what a run made, for others to take: the student, or the data that taught it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from distill.errors import RecipeError
+
+EPILOG = (
+    "Examples: 'distill export runs/quickstart --to my-student', then 'vllm serve my-student'. "
+    "'distill export runs/quickstart --data sharegpt --licence apache-2.0 --push me/my-traces'"
+)
+
+
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name in --runs.")],
+    runs: Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder that holds the runs.")] = Path("runs"),
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="FORM",
+            help="Not the student but the examples, as a dataset with a card: jsonl or parquet (TRL's prompt and "
+            "completion), sharegpt, or messages.",
+        ),
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="DIR", help="Where to; 'export' or 'data-FORM' in the run if not given."),
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option("--licence", metavar="NAME", help="With --data: what its card says, as apache-2.0.")
+    ] = None,
+    push: Annotated[
+        str | None, typer.Option("--push", metavar="OWNER/NAME", help="Upload the folder to the Hub, too.")
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="Make a new Hub repository public.")] = False,
+) -> None:
+    """Write a run's student as a folder that a server takes as it is; an adapter is merged, and the merge is checked.
+
+    The adapter itself needs no export: 'student' in the run's folder is one that peft and vLLM load. With --data, write
+    the examples that the student was taught.
+    """
+    directory = Path(run) if Path(run).is_dir() else runs / run
+    if data is not None:
+        from distill.stages.publish import publish
+
+        said = publish(directory, data, to, licence=licence, push=push, public=public)
+    elif licence is not None:
+        raise RecipeError(f"--licence {licence!r} is for a dataset: give --data, too")
+    else:
+        from distill.stages.train import export as stage
+
+        said = stage(directory, to or directory / "export", push=push, public=public)
+    print(said, file=sys.stderr)

@@ -93,13 +93,14 @@ def left_open(text: str) -> str | None:
 
 
 def _is_fence_open(text: str) -> bool:
-    fence = ""
+    fence, end = "", 0
     for found in _FENCE.finditer(text):
         if not fence:
-            fence = found[1]
+            fence, end = found[1], found.end()
         elif found[1].startswith(fence):
             fence = ""
-    return bool(fence)
+    # A fence with nothing behind it closes one that was lost
+    return bool(fence) and bool(text[end:].strip())
 
 
 def _closes(text: str, start: int) -> bool:

@@ -97,6 +97,7 @@ def test_other_brackets_are_not(text: str):
         (r"\begin{aligned} x &= 4 \\[4pt] y &=", "the environment 'aligned'"),
         (r"It is \boxed{\{1, 2\}}.", None),
         ("So:\n```python\nprint(4)\n```\nDone.", None),
+        ("def f(x):\n    return x\n```\n", None),
         ("So:\n````\n```\nx\n```\n````", None),
         (r"\[ x = 4 \\[4pt] \] and \[ y \]", None),
         (r"\begin{aligned} x \end{aligned}", None),

@@ -91,7 +91,7 @@ def repeated(text: str, verbatim: int = 1536, near: int = 4096, same_lines: int 
         return None
     costs = prices(text)
     for limit, length in ((VERBATIM, verbatim), (NEAR, near)):
-        for first, last in _runs(costs, limit):
+        for first, last in runs(costs, limit):
             begins, ends = first * BLOCK, min(last * BLOCK, len(text))
             if ends - begins >= length and (found := _stretch(text, begins, ends, length)):
                 return found
@@ -109,7 +109,7 @@ def prices(text: str) -> list[float]:
     return costs
 
 
-def _runs(costs: Sequence[float], limit: float) -> Iterator[tuple[int, int]]:
+def runs(costs: Sequence[float], limit: float) -> Iterator[tuple[int, int]]:
     """Blocks in a row that cost at most so much: the first, and the one after the last."""
     dear = [-1, *(index for index, cost in enumerate(costs) if cost > limit), len(costs)]
     for before, after in pairwise(dear):

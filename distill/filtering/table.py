@@ -129,7 +129,7 @@ class Table:
 
     def _rows(self, query: str) -> Iterator[tuple[Any, ...]]:
         cursor = self._db.cursor()  # of its own: others read and write meanwhile
-        yield from cursor.execute(query)
+        yield from map(tuple, cursor.execute(query))  # map: else an end before its time closes the cursor, too late
 
     def settle(self, seen: Sequence[Seen]) -> None:
         """Keep what a pass found."""

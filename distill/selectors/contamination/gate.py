@@ -1,0 +1,150 @@
+"""The step of the filter: a trace whose problem is in a benchmark does not teach."""
+
+import importlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from distill.errors import DataError, PluginError, RecipeError, did_you_mean
+from distill.selectors import Candidate, Context, Drop, Gate
+from distill.selectors.contamination.index import Index
+from distill.selectors.contamination.items import METHODS, Item, Match, Method, Options, Vectors
+from distill.selectors.contamination.text import shortened
+
+REMEMBERED = 16_384
+"""Prompts whose match is kept: the traces of one problem come near each other."""
+
+
+def decontaminate(
+    *,
+    suites: Sequence[str] | None = None,
+    files: Sequence[str] = (),
+    column: str = "problem",
+    methods: Sequence[Method] = METHODS,
+    ngram: int = 13,
+    boilerplate: float = 0.5,
+    masked: float = 0.9,
+    fuzzy: float = 0.8,
+    contained: float = 0.85,
+    paraphrase: float = 0.43,
+    embed: str | None = None,
+    cosine: float = 0.9,
+) -> Gate:
+    """Drop traces of problems that are in a benchmark, by default the suites that the recipe's own eval measures.
+
+    Args:
+        suites: Which of those suites, by name; None takes them all.
+        files: Other benchmarks, as JSON lines.
+        column: What holds the text in them.
+        methods: Which look; see `Options` and ``docs/decontamination.md``, also for the thresholds.
+        ngram: Words in a row that two texts may not share.
+        boilerplate: N-grams that more than this share of a suite's items hold are not counted.
+        masked: Similarity of texts with numbers and variables masked.
+        fuzzy: Similarity of texts.
+        contained: Share of one text that stands in the other.
+        paraphrase: Weighted overlap of words and numbers.
+        embed: ``package.module:callable``, from a list of texts to vectors.
+        cosine: Of two vectors.
+
+    Raises:
+        RecipeError: If an option cannot be meant.
+    """
+    thresholds = {
+        "boilerplate": boilerplate,
+        "masked": masked,
+        "fuzzy": fuzzy,
+        "contained": contained,
+        "paraphrase": paraphrase,
+        "cosine": cosine,
+    }
+    _check(methods, ngram, thresholds)
+    options = Options(methods=tuple(methods), ngram=ngram, embed=_embedder(embed), **thresholds)
+    index: Index | None = None
+
+    @lru_cache(maxsize=REMEMBERED)
+    def match(prompt: str) -> Match | None:
+        assert index is not None
+        return index.match(prompt)
+
+    def gate(candidate: Candidate, context: Context) -> Drop | None:
+        nonlocal index
+        if index is None:  # once for each process, when its first trace comes
+            index = Index([*_suite_items(context, suites, bool(files)), *_file_items(files, column)], options)
+        found = match(candidate.problem.prompt)
+        return None if found is None else _drop(found, candidate.problem.prompt)
+
+    return gate
+
+
+def _drop(match: Match, prompt: str) -> Drop:
+    seen = f"{match.suite}/{match.item}, {match.score:.2f}: {match.matched!r}" if match.matched else (
+        f"{match.suite}/{match.item}, {match.score:.2f}"
+    )  # fmt: skip
+    detail = f"{seen}; theirs: {shortened(match.text)!r}; ours: {shortened(prompt)!r}"
+    return Drop(f"in the benchmark {match.suite}: {match.method}", detail)
+
+
+def _check(methods: Sequence[str], ngram: int, shares: dict[str, float]) -> None:
+    known = (*METHODS, "embedding")
+    for method in methods:
+        if method not in known:
+            hint = did_you_mean(method, known)
+            raise RecipeError(f"decontaminate: no method named {method!r}.{hint} Known: {', '.join(known)}")
+    if ngram < 2:
+        raise RecipeError(f"decontaminate: ngram is {ngram}; one word in common says nothing, take 8, 10 or 13")
+    for name, share in shares.items():
+        if not 0 < share <= 1:
+            raise RecipeError(f"decontaminate: {name} is {share:g}; it is a share, above 0 and at most 1")
+
+
+def _embedder(name: str | None) -> Callable[[list[str]], Vectors] | None:
+    if name is None:
+        return None
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise PluginError(f"decontaminate: cannot load embed {name!r} (package.module:callable): {error}") from error
+
+
+def _suite_items(context: Context, suites: Sequence[str] | None, has_files: bool) -> list[Item]:
+    items = [Item(suite, problem.id, problem.prompt) for suite, problem in context.eval_problems()]
+    known = sorted({item.suite for item in items})
+    for name in suites or ():
+        if name not in known:
+            raise RecipeError(
+                f"decontaminate: the recipe's eval has no suite named {name!r}.{did_you_mean(name, known)} "
+                f"It has: {', '.join(known) or 'none'}. Other benchmarks go into files"
+            )
+    if not items and not has_files:
+        raise RecipeError(
+            "decontaminate has nothing to compare with: the recipe's eval names no suites. Name some there, "
+            "give benchmarks as files, or leave the step out"
+        )
+    return items if suites is None else [item for item in items if item.suite in suites]
+
+
+def _file_items(files: Sequence[str], column: str) -> Iterator[Item]:
+    for name in files:
+        path = Path(name).expanduser()
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"decontaminate: cannot read {path}: {error}") from error
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield Item(path.stem, str(number), _text_of(line, column, f"{path}, line {number}"))
+
+
+def _text_of(line: str, column: str, place: str) -> str:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise DataError(f"{place}: not JSON: {error}") from error
+    if not isinstance(row, dict):
+        raise DataError(f"{place}: not an object with columns")
+    text: object = row.get(column)
+    if not isinstance(text, str):
+        raise DataError(f"{place}: the column {column!r} is {text!r}; it must hold text. There are: {', '.join(row)}")
+    return text

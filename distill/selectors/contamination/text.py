@@ -1,0 +1,123 @@
+"""What of a text is compared: its key, its words as the published routes split them, and its tokens."""
+
+import re
+import unicodedata
+from functools import lru_cache
+from itertools import pairwise
+
+from distill.selectors.contamination.words import FOREIGN, FUNCTION, MONTHS, NUMERALS
+
+_LAYOUT = re.compile(r"\$|\\[()\[\],;!]|\\left(?![a-z])|\\right(?![a-z])|\\displaystyle")
+_SPACE_OR_UNSEEN = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff]+")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
+_MASKED = re.compile(r"\d+(?:[.,]\d+)*|[^\W_]+|[^\w\s]")
+_DATE = re.compile(rf"\b({'|'.join(MONTHS)})\b(?=\s+\d)", re.IGNORECASE)
+_ENDINGS = ("ations", "ation", "ings", "ing", "edly", "ed", "ies", "es", "ers", "er", "ly", "s", "e", "y")
+_STEM = 7
+"""Characters of a stem."""
+NUMBER = "#"
+"""What a number's token begins with, and what stands for a number in a masked text."""
+
+Tokens = frozenset[str]
+
+
+def fold(text: str) -> str:
+    """Without the differences of case, width and composition (Unicode's caseless compatibility matching)."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.casefold()).casefold())
+
+
+def key(text: str) -> str:
+    r"""The same for texts that differ in case, blanks, math delimiters or the last full stop; empty for no text."""
+    bare = _SPACE_OR_UNSEEN.sub("", _LAYOUT.sub("", fold(text)).replace("dfrac", "frac").replace("tfrac", "frac"))
+    return bare.rstrip(".?!:;,") or bare or _SPACE_OR_UNSEEN.sub("", text)
+
+
+def words(text: str) -> list[str]:
+    """Lowercased, split at blanks: the words of the n-grams of s1 (arXiv 2501.19393) and open-r1."""
+    return text.lower().split()
+
+
+@lru_cache(maxsize=200_000)
+def stem(word: str) -> str:
+    """What a word shares with its inflections, roughly: it need only be the same on both sides."""
+    if len(word) > 3:
+        for ending in _ENDINGS:
+            if word.endswith(ending) and len(word) - len(ending) >= 3:
+                word = word[: -len(ending)]
+                break
+    return word[:_STEM]
+
+
+@lru_cache(maxsize=200_000)
+def _tokens_of(found: str) -> tuple[str, ...]:
+    if found[0].isdigit():
+        return (NUMBER + found.replace(",", ""),)
+    humps = _HUMP.split(found)
+    if len(humps) > 1:  # an identifier
+        return tuple(token for hump in humps for token in _tokens_of(hump))
+    word = found.lower()
+    if word in NUMERALS:
+        return (NUMBER + NUMERALS[word],)
+    if word[0] > "\u2e80":  # scripts without blanks between words: pairs of characters
+        return tuple(map("".join, pairwise(word))) or (word,)
+    return (stem(word),)
+
+
+def tokens(text: str) -> Tokens:
+    """Stems, numbers (``#12``, whether written in digits or as a word), and pairs of characters in East Asian text."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    return frozenset([token for part in set(_TOKEN.findall(text)) for token in _tokens_of(part)])
+
+
+def dates(text: str) -> Tokens:
+    """Months before a day, as numbers."""
+    return frozenset(NUMBER + MONTHS[month.lower()] for month in _DATE.findall(text))
+
+
+def masked(text: str, names: bool = False) -> tuple[str, ...]:
+    """Its words and signs with every number and every single letter (a variable) masked.
+
+    Args:
+        text: Any.
+        names: Mask words that begin with a capital too.
+    """
+    return tuple(_mask(part, names) for part in _MASKED.findall(text))
+
+
+def _mask(part: str, names: bool) -> str:
+    if part[0].isdigit() or part.lower() in NUMERALS:
+        return NUMBER
+    if len(part) == 1:
+        return "x" if part.isalpha() and part not in "aAI" else part
+    return "X" if names and part[0].isupper() else part.lower()
+
+
+def foreign_to(text: str, item: str) -> bool:
+    """Are the two in different languages, as far as scripts and small words tell?"""
+    one, other = _script(text), _script(item)
+    return one != other and "" not in (one, other)
+
+
+def _script(text: str) -> str:
+    """``other`` where a third of the letters are not Latin; else ``en`` or ``latin`` by small words, or empty."""
+    letters = [character for character in text if character.isalpha()]
+    if not letters:
+        return ""
+    if not text.isascii() and 3 * sum(character > "\u024f" for character in letters) >= len(letters):
+        return "other"
+    found = re.findall(r"[^\W\d_]+", text.lower())
+    english, foreign = (sum(word in small for word in found) / len(found) for small in (FUNCTION, FOREIGN))
+    if max(english, foreign) < 0.1 or len(found) < 5:
+        return ""
+    return "en" if english >= foreign else "latin"
+
+
+def shortened(text: str, width: int = 160) -> str:
+    """One line, its middle left out where it is long."""
+    line = " ".join(text.split())
+    half = (width - 5) // 2
+    return line if len(line) <= width else f"{line[:half]} ... {line[-half:]}"

@@ -62,9 +62,11 @@ class Filtered(NamedTuple):
         return [self.item_of[found.trace_id] for found in self.decisions if found.kept]
 
 
-def filtered(heap: Sequence[Item], select: list[Any], *, order: int = 0, seed: int = 0, workers: int = 1) -> Filtered:
+def filtered(
+    heap: Sequence[Item], select: list[Any], *, order: int = 0, seed: int = 0, workers: int = 1, build: Any = "plain"
+) -> Filtered:
     """Write the heap as a run in an order of arrival, and filter it. `order` is what the order is drawn from."""
-    section = {"select": select, "workers": workers}
+    section = {"select": select, "workers": workers, "build": build}
     recipe = Recipe.model_validate(
         {
             "name": "heap",

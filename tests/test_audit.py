@@ -158,7 +158,7 @@ def test_marks_of_another_run_and_runs_without_verdicts_are_refused(distill: Dis
     message = error_of(distill("filter", world.recipe, "--audit", "1", check=None))
     assert "traces that the run no longer has (1; p0-key-0 is one): move that folder away" in message
     both = distill("filter", world.recipe, "--audit", "1", "--restart", "filter", check=None)
-    assert "give one of them" in error_of(both)
+    assert "leave it out" in error_of(both)
 
 
 def test_unanimity_against_the_reference_is_suspect(distill: Distill, world: World):

@@ -4,17 +4,63 @@ A builder of your own is a callable, called with the recipe's options, that retu
 name it as ``build: my_package.module:my_builder``, or export it as an entry point of the group ``distill.builders``.
 """
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
 
+from distill.engines import Completion, Request
 from distill.formats import TraceFormat
 from distill.selectors import Candidate
-from distill.types import Example
+from distill.types import Example, Problem, Verdict
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One problem's traces as the filter left them."""
+
+    problem: Problem
+    kept: Sequence[Candidate]
+    """Those that no step dropped, at least one, sorted by their ids."""
+    read_dropped: Callable[[], Sequence[Candidate]] = lambda: ()
+
+    @cached_property
+    def dropped(self) -> Sequence[Candidate]:
+        """Its other judged traces, wrong and cut off ones among them, sorted; read when first asked for."""
+        return self.read_dropped()
+
+
+class Workshop(Protocol):
+    """What a builder may use. One for all of a filter's lessons, many of which may be at work at once."""
+
+    trace_format: TraceFormat
+    """The student's."""
+    seed: str
+    """From the recipe's seed."""
+    folder: Path
+    """The run's directory, where a builder keeps what it paid for, so that it never pays twice."""
+
+    async def judge(self, problem: Problem, answer: str) -> Verdict:
+        """Judge an answer as `generate` does."""
+        ...
+
+    async def ask(self, engine: Mapping[str, Any], request: Request) -> Completion:
+        """Ask a model that a builder's options name.
+
+        Args:
+            engine: A block like ``generate.teacher``. The same block is started once, and ended after the filter.
+            request: One reply wanted.
+
+        Raises:
+            EngineError: If no reply can be had.
+        """
+        ...
 
 
 class Builder(Protocol):
     """Makes examples in the student's trace format."""
 
-    def __call__(self, candidate: Candidate, trace_format: TraceFormat) -> Iterable[Example]:
-        """The examples that one kept trace gives."""
+    def __call__(self, lesson: Lesson, workshop: Workshop) -> Iterable[Example] | Awaitable[Iterable[Example]]:
+        """The examples that one problem's traces give; a builder that waits for others is ``async``."""
         ...

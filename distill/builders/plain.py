@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from distill.builders import Builder
+from distill.builders import Builder, Lesson, Workshop
 from distill.formats import TraceFormat
 from distill.selectors import Candidate
 from distill.types import Example
@@ -11,9 +11,10 @@ from distill.types import Example
 def plain() -> Builder:
     """Thought and answer, in the student's trace format."""
 
-    def build(candidate: Candidate, trace_format: TraceFormat) -> Iterable[Example]:
-        trace = candidate.trace
-        yield example(candidate, trace_format, trace_format.render(trace.thinking, trace.answer))
+    def build(lesson: Lesson, workshop: Workshop) -> Iterable[Example]:
+        for candidate in lesson.kept:
+            reply = workshop.trace_format.render(candidate.trace.thinking, candidate.trace.answer)
+            yield example(candidate, workshop.trace_format, reply)
 
     return build
 
@@ -21,8 +22,9 @@ def plain() -> Builder:
 def answer_only() -> Builder:
     """The answer without its thought: a control, to see what the thinking is worth. Use with format `plain`."""
 
-    def build(candidate: Candidate, trace_format: TraceFormat) -> Iterable[Example]:
-        yield example(candidate, trace_format, candidate.trace.answer)
+    def build(lesson: Lesson, workshop: Workshop) -> Iterable[Example]:
+        for candidate in lesson.kept:
+            yield example(candidate, workshop.trace_format, candidate.trace.answer)
 
     return build
 

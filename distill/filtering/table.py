@@ -58,6 +58,7 @@ class Decided(NamedTuple):
 
     place: Place
     trace_id: str
+    problem_id: str
     step: int | None
     reason: str
     detail: str
@@ -177,12 +178,15 @@ class Table:
         self._db.execute("DELETE FROM rulings")
         self._db.execute("DELETE FROM measures")
 
-    def decided(self, *, only_kept: bool = False) -> Iterator[Decided]:
-        """Every trace as the steps left it, sorted by its id: the same for every order of arrival."""
-        columns = _PLACES.replace(" FROM traces\n", ", traces.id, step, reason, detail, scores FROM traces\n", 1)
-        where = "WHERE step IS NULL" if only_kept else ""
-        for *place, trace_id, step, reason, detail, scores in self._rows(f"{columns} {where} ORDER BY traces.id"):
-            yield Decided(Place(*place), trace_id, step, reason, detail, scores)
+    def decided(self) -> Iterator[Decided]:
+        """Every trace as the steps left it, sorted by problem and trace: the same for every order of arrival."""
+        columns = _PLACES.replace(
+            " FROM traces\n", ", traces.id, problem, step, reason, detail, scores FROM traces\n", 1
+        )
+        for *place, trace_id, problem, step, reason, detail, scores in self._rows(
+            f"{columns} ORDER BY problem, traces.id"
+        ):
+            yield Decided(Place(*place), trace_id, problem, step, reason, detail, scores)
 
     def reasons(self) -> Iterator[tuple[int, str, int]]:
         """Step, reason and how many traces it dropped, the most frequent of each step first."""
@@ -192,13 +196,13 @@ class Table:
     def samples(self, count: int) -> Iterator[Decided]:
         """A few traces of each reason, those whose ids sort first."""
         query = (
-            "SELECT row, id, step, reason, detail, scores FROM (SELECT *, row_number() OVER "
+            "SELECT row, id, problem, step, reason, detail, scores FROM (SELECT *, row_number() OVER "
             f"(PARTITION BY step, reason ORDER BY id) AS place FROM traces WHERE step IS NOT NULL) "
             f"WHERE place <= {count} ORDER BY step, reason, id"
         )
-        for row, trace_id, step, reason, detail, scores in list(self._rows(query)):
+        for row, trace_id, problem, step, reason, detail, scores in list(self._rows(query)):
             place = Place._make(next(self._rows(f"{_PLACES} WHERE traces.row = {row}")))
-            yield Decided(place, trace_id, step, reason, detail, scores)
+            yield Decided(place, trace_id, problem, step, reason, detail, scores)
 
     def find(self, trace_id: str) -> Place | None:
         """Where a trace lies; None if the filter has none of that id."""

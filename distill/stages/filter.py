@@ -19,10 +19,8 @@ from distill.reporting.dropped import write_dropped
 from distill.run import Run, file_digest
 from distill.selectors import Context
 from distill.selectors.gates import ended
-from distill.types import Decision, Example, Problem
-
-BUILT = 1_000
-"""Examples between two lines of progress."""
+from distill.stages.build import write_examples
+from distill.types import Decision, Problem
 
 
 def filter_traces(run: Run) -> None:
@@ -37,7 +35,7 @@ def filter_traces(run: Run) -> None:
             tools = tools_of(run.recipe, run.dir, scratch)
             sift(run, table, tools, scratch)
             run.decisions.write_all(decisions(table, tools.steps))
-            num_examples = run.examples.write_all(examples(table, tools.reader, run.recipe))
+            num_examples = write_examples(run, table, tools.reader)
             write_dropped(run.dir / "dropped.md", table, tools)
             record.update(inputs=inputs, funnel=funnel(table, tools.steps), examples=num_examples, traces=len(table))
             num_kept = table.num_kept
@@ -119,16 +117,6 @@ def decisions(table: Table, steps: Sequence[Step]) -> Iterator[Decision]:
             detail=found.detail,
             scores=msgspec.json.decode(found.scores),
         )
-
-
-def examples(table: Table, reader: Reader, recipe: Recipe) -> Iterator[Example]:
-    """What the student is taught from the kept traces."""
-    build = plugins.build("builders", recipe.filter.build.use, recipe.filter.build.options)
-    with progress.track("filter: examples", table.num_kept) as tracker:
-        for number, found in enumerate(table.decided(only_kept=True), start=1):
-            yield from build(reader.candidate(found.place), recipe.student_format)
-            if number % BUILT == 0:
-                tracker.advance(by=BUILT)
 
 
 def funnel(table: Table, steps: Sequence[Step]) -> list[dict[str, Any]]:

@@ -1,0 +1,135 @@
+"""From the traces that were kept to what the student is taught: the second half of the filter."""
+
+import asyncio
+import contextlib
+import inspect
+import json
+from collections import deque
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+from distill import plugins, progress
+from distill.builders import Builder, Lesson
+from distill.engines import Completion, Engine, Request, Session
+from distill.errors import DistillError, PluginError
+from distill.filtering import Reader, Table
+from distill.judging import Bench, opened
+from distill.recipe import Recipe, Teacher
+from distill.run import Run
+from distill.types import Example, Problem, Trace, Verdict
+
+AT_ONCE = 64
+"""Lessons in work at once: a builder that asks a model waits most of its time."""
+TOLD = 1_000
+"""Examples between two lines of progress."""
+
+
+def lessons(table: Table, reader: Reader) -> Iterator[Lesson]:
+    """The problems that have a kept trace, sorted by their ids."""
+    for _, group in groupby(table.decided(), key=lambda found: found.problem_id):
+        found = list(group)
+        kept = [reader.candidate(trace.place) for trace in found if trace.step is None]
+        if kept:
+            dropped = [trace.place for trace in found if trace.step is not None]
+            yield Lesson(kept[0].problem, kept, lambda places=dropped: [reader.candidate(place) for place in places])
+
+
+def write_examples(run: Run, table: Table, reader: Reader) -> int:
+    """Build what the kept traces teach and write `train.jsonl`; the number of examples."""
+    return run.examples.write_all(_examples(run, lessons(table, reader), table.num_kept))
+
+
+def _examples(run: Run, found: Iterator[Lesson], num_kept: int) -> Iterator[Example]:
+    """As `built`, from the outside of an event loop."""
+    with asyncio.Runner() as runner, progress.track("filter: examples", num_kept) as tracker:
+        made = built(run, found)
+        told = 0
+        try:
+            while (lesson := runner.run(anext(made, None))) is not None:
+                kept, examples = lesson
+                yield from examples
+                told += kept
+                if told >= TOLD:
+                    tracker.advance(by=told)
+                    told = 0
+        finally:
+            runner.run(made.aclose())
+
+
+async def built(run: Run, found: Iterator[Lesson]) -> AsyncGenerator[tuple[int, list[Example]]]:
+    """What each lesson gives, in their order, with the number of its kept traces. Many are in work at once.
+
+    Raises:
+        PluginError: If the builder failed on a problem; names both.
+    """
+    name, options = run.recipe.filter.build.use, run.recipe.filter.build.options
+    build: Builder = plugins.build("builders", name, options)
+    async with contextlib.AsyncExitStack() as stack:
+        workshop = OpenWorkshop(run, stack)
+        waiting: deque[tuple[int, asyncio.Task[list[Example]]]] = deque()
+        try:
+            for lesson in found:
+                waiting.append((len(lesson.kept), asyncio.create_task(_build(name, build, lesson, workshop))))
+                if len(waiting) >= AT_ONCE:
+                    kept, task = waiting.popleft()
+                    yield kept, await task
+            while waiting:
+                kept, task = waiting.popleft()
+                yield kept, await task
+        finally:
+            for _, task in waiting:
+                task.cancel()
+            await asyncio.gather(*(task for _, task in waiting), return_exceptions=True)
+
+
+async def _build(name: str, build: Builder, lesson: Lesson, workshop: "OpenWorkshop") -> list[Example]:
+    try:
+        given = build(lesson, workshop)
+        return list(await given if inspect.isawaitable(given) else given)
+    except DistillError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"filter: the builder {name!r} failed on problem {lesson.problem.id}: {type(error).__name__}: {error}. "
+            f"No example was written; mend the builder or take another"
+        ) from error
+
+
+class OpenWorkshop:
+    """The `Workshop` of a run: starts verifiers and models when a builder first needs them.
+
+    Args:
+        run: The run.
+        stack: Ends what was started.
+    """
+
+    def __init__(self, run: Run, stack: contextlib.AsyncExitStack) -> None:
+        recipe: Recipe = run.recipe
+        self.trace_format, self.folder = recipe.student_format, run.dir
+        self.seed = f"{recipe.seed}/{recipe.filter.build.use}"
+        self._run, self._stack, self._lock = run, stack, asyncio.Lock()
+        self._bench: Bench | None = None
+        self._sessions: dict[str, Session] = {}
+
+    async def judge(self, problem: Problem, answer: str) -> Verdict:
+        """See `Workshop.judge`."""
+        async with self._lock:
+            if self._bench is None:
+                verify = self._run.recipe.generate.verify
+                bench = opened(verify, {problem.verifier}, self._run.logs_dir, "filter: examples")
+                self._bench = await self._stack.enter_async_context(bench)
+        trace = Trace(
+            id="", problem_id=problem.id, sample=0, teacher="", thinking="", answer=answer, finish_reason="stop"
+        )
+        return await self._bench.judge(problem, trace)
+
+    async def ask(self, engine: Mapping[str, Any], request: Request) -> Completion:
+        """See `Workshop.ask`."""
+        key = json.dumps(engine, sort_keys=True, default=str)
+        async with self._lock:
+            if key not in self._sessions:
+                asked = Teacher.model_validate(engine)
+                made: Engine = plugins.build("engines", asked.engine, asked.options)
+                self._sessions[key] = await self._stack.enter_async_context(made.session(self._run.logs_dir))
+        return await self._sessions[key].complete(request)

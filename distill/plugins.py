@@ -45,6 +45,7 @@ BUILTIN: Mapping[Kind, Mapping[str, str]] = {
         "answers": "distill.selectors.answers:answers",
         "correct": "distill.selectors.gates:correct",
         "cut_off": "distill.selectors.structure:cut_off",
+        "dedup": "distill.selectors.duplicates:Dedup",
         "decontaminate": "distill.selectors.contamination:decontaminate",
         "diverse": "distill.selectors.diverse:Diverse",
         "incorrect": "distill.selectors.gates:incorrect",

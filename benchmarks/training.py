@@ -6,12 +6,12 @@
 Lengths have the long tail of reasoning: log-normal, the longest some ten times the median. Weights are random, and the
 text is noise: neither changes what a step costs. "TRL" is SFTTrainer with SFTConfig as it comes, "LLaMA-Factory" its
 `train` as it comes (left out where `make setup-llamafactory` was not run), but for what the rows must share: examples,
-batch, `max_length`, bfloat16 autocast, the adapter, and neither evaluation nor checkpoints. Both compute activations
-again in the backward pass, which we do on a GPU alone; on a processor one more row has TRL keep them, as we do there.
-Tokens are those of the examples, without padding, counted by each trainer as it reads them; they must be the same in
-every row. A row's time is that of the steps after the first tenth, without loading and preparing. Memory is the most
-that the process ever had: on a GPU what was allocated, on a processor what was resident beyond what was before the
-first step.
+batch, `max_length`, bfloat16 autocast (float32 on a processor without bfloat16), the adapter, and neither evaluation
+nor checkpoints. Both compute activations again in the backward pass, which we do on a GPU alone; on a processor one
+more row has TRL keep them, as we do there. Tokens are those of the examples, without padding, counted by each trainer
+as it reads them; they must be the same in every row. A row's time is that of the steps after the first tenth, without
+loading and preparing. Memory is the most that the process ever had: on a GPU what was allocated, on a processor what
+was resident beyond what was before the first step.
 
 With a GPU, "of peak" is the model FLOPs utilisation of PaLM (arXiv 2204.02311, appendix B): 6N operations a token, N
 the weights that multiply, and 12 x layers x heads x head size x context for attention, over what a large bfloat16
@@ -32,6 +32,8 @@ from pathlib import Path
 from typing import Any
 
 from memory import QWEN
+
+from distill.training.choices import this_machine
 
 ROOT = Path(__file__).parent.parent
 SHAPES: dict[str, dict[str, Any]] = {
@@ -104,6 +106,7 @@ def make_model(options: argparse.Namespace, folder: Path) -> None:
 def sft(options: argparse.Namespace) -> dict[str, Any]:
     """What all rows share, by SFTConfig's names."""
     return {
+        "bf16": options.bf16,
         "per_device_train_batch_size": options.rows,
         "gradient_accumulation_steps": options.batch // options.rows,
         "num_train_epochs": 1,
@@ -235,7 +238,7 @@ def run_row(row: str, options: argparse.Namespace, folder: Path) -> dict[str, An
         words = [str(LLAMAFACTORY_PYTHON), str(ROOT / "benchmarks/peers/llamafactory_train.py"), str(path)]
     else:
         words = [sys.executable, __file__, "--row", row, "--folder", str(folder)]
-        for name in (*TINY, "sigma"):
+        for name in (*TINY, "sigma", "bf16"):
             words += [f"--{name}", str(getattr(options, name))]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     done = subprocess.run(words, capture_output=True, text=True, env=environment)
@@ -301,6 +304,9 @@ def parse(words: Sequence[str] | None = None, **defaults: Any) -> argparse.Names
     parser.add_argument("--batch", type=int, help="examples in a step")
     parser.add_argument("--rows", type=int, help="examples in a micro-batch")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--bf16", type=int, choices=(0, 1), default=int(this_machine().has_bf16), help="1 where the machine has it"
+    )
     parser.add_argument("--row", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.set_defaults(**{**TINY, **defaults})

@@ -63,7 +63,6 @@ def options(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         "output_dir": str(folder / "out"),
         "overwrite_cache": True,
         "disable_tqdm": True,
-        "bf16": True,
         **tuned,
         **{name: value for name, value in job["sft"].items() if name != "max_length"},
     }

@@ -1,6 +1,7 @@
 """What is chosen for the user where the recipe says nothing, each with its reason. All are options of SFTConfig."""
 
 import importlib.metadata
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from distill.recipe import Train
@@ -11,6 +12,7 @@ class Machine(NamedTuple):
 
     has_gpu: bool
     has_bf16: bool
+    """Whether it multiplies in bfloat16 itself. One that does not takes many times as long for it as for float32."""
     has_flash: bool
     """Whether the package flash-attn is installed."""
 
@@ -36,7 +38,16 @@ def this_machine() -> Machine:
         has_flash = has_gpu
     except importlib.metadata.PackageNotFoundError:
         has_flash = False
-    return Machine(has_gpu, not has_gpu or torch.cuda.is_bf16_supported(including_emulation=False), has_flash)
+    has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False) if has_gpu else processor_has_bf16()
+    return Machine(has_gpu, has_bf16, has_flash)
+
+
+def processor_has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor's flags name bfloat16: AVX-512's, AMX's or Arm's. False where no such file tells."""
+    try:
+        return "bf16" in cpuinfo.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
 
 
 def attention(machine: Machine) -> str:
@@ -51,6 +62,8 @@ def choices(train: Train, machine: Machine) -> list[Choice]:
         chosen.append(Choice("use_cpu", True, "no GPU here"))
     if machine.has_bf16:
         chosen.append(Choice("bf16", True, "half the memory of activations, and no loss scaling"))
+    elif not machine.has_gpu:
+        chosen.append(Choice("bf16", False, "this processor would emulate it, several times slower than float32"))
     else:
         chosen.append(Choice("bf16", False, "this GPU has none"))
         chosen.append(Choice("fp16", True, "this GPU has no bfloat16"))

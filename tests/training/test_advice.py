@@ -1,6 +1,7 @@
 """What is chosen and what is warned of, each with its reason."""
 
 from array import array
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,10 +11,11 @@ from families import FAMILIES, tokenizer_of
 from distill.formats import named_format
 from distill.recipe import Train
 from distill.training.advisor import advice, outdone
-from distill.training.choices import Machine, attention, choices
+from distill.training.choices import Machine, attention, choices, processor_has_bf16
 from distill.training.rendering import Chat, Row
 
 CPU, H100, T4 = Machine(False, True, False), Machine(True, True, True), Machine(True, False, False)
+OLD_CPU = Machine(False, False, False)
 
 
 def chosen(machine: Machine, method: Any = "full", **sft: Any) -> dict[str, Any]:
@@ -22,10 +24,21 @@ def chosen(machine: Machine, method: Any = "full", **sft: Any) -> dict[str, Any]
 
 def test_each_machine_gets_what_it_can_do():
     assert chosen(CPU) == {"use_cpu": True, "bf16": True, "gradient_checkpointing": False}
+    assert chosen(OLD_CPU) == {"use_cpu": True, "bf16": False, "gradient_checkpointing": False}
     assert chosen(H100) == {"bf16": True, "gradient_checkpointing": True, "padding_free": True}
     assert chosen(T4) == {"bf16": False, "fp16": True, "gradient_checkpointing": True}
     assert chosen(T4, "qlora")["optim"] == "paged_adamw_8bit"
     assert (attention(H100), attention(CPU)) == ("flash_attention_2", "sdpa")
+
+
+@pytest.mark.parametrize(
+    ("flags", "has_bf16"),
+    [("fpu avx512f avx512_vnni", False), ("fpu avx512f avx512_bf16", True), ("amx_bf16 amx_tile", True), (None, False)],
+)
+def test_a_processor_says_whether_it_has_bfloat16(flags: str | None, has_bf16: bool, tmp_path: Path):
+    if flags is not None:
+        (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\n")
+    assert processor_has_bf16(tmp_path / "cpuinfo") == has_bf16
 
 
 def test_what_the_recipe_sets_is_not_chosen():

@@ -1,9 +1,9 @@
 """The step of the filter: a trace whose problem is in a benchmark does not teach."""
 
+import hashlib
 import importlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from distill.errors import DataError, PluginError, RecipeError, did_you_mean
@@ -12,8 +12,8 @@ from distill.selectors.contamination.index import Index
 from distill.selectors.contamination.items import METHODS, Item, Match, Method, Options, Vectors
 from distill.selectors.contamination.text import shortened
 
-REMEMBERED = 16_384
-"""Prompts whose match is kept: the traces of one problem come near each other."""
+REMEMBERED = 100_000
+"""Problems whose match is remembered: most have several traces, and not always near each other."""
 
 
 def decontaminate(
@@ -61,36 +61,37 @@ def decontaminate(
     _check(methods, ngram, thresholds)
     options = Options(methods=tuple(methods), ngram=ngram, embed=_embedder(embed), **thresholds)
     index: Index | None = None
-
-    @lru_cache(maxsize=REMEMBERED)
-    def match(prompt: str) -> Match | None:
-        assert index is not None
-        return index.match(prompt)
+    seen: dict[bytes, Match | None] = {}  # by digest, because prompts can be long
 
     def gate(candidate: Candidate, context: Context) -> Drop | None:
         nonlocal index
         if index is None:  # once for each process, when its first trace comes
             index = Index([*_suite_items(context, suites, bool(files)), *_file_items(files, column)], options)
-        found = match(candidate.problem.prompt)
-        return None if found is None else _drop(found, candidate.problem.prompt)
+        prompt = candidate.problem.prompt
+        digest = hashlib.blake2b(prompt.encode(errors="surrogatepass"), digest_size=16).digest()
+        if digest not in seen:
+            if len(seen) >= REMEMBERED:
+                seen.clear()
+            seen[digest] = index.match(prompt)
+        found = seen[digest]
+        return None if found is None else _drop(found, prompt)
 
     return gate
 
 
 def _drop(match: Match, prompt: str) -> Drop:
-    seen = f"{match.suite}/{match.item}, {match.score:.2f}: {match.matched!r}" if match.matched else (
-        f"{match.suite}/{match.item}, {match.score:.2f}"
-    )  # fmt: skip
-    detail = f"{seen}; theirs: {shortened(match.text)!r}; ours: {shortened(prompt)!r}"
-    return Drop(f"in the benchmark {match.suite}: {match.method}", detail)
+    shared = f": {match.matched!r}" if match.matched else ""
+    pair = f"theirs: {shortened(match.text)!r}; ours: {shortened(prompt)!r}"
+    return Drop(f"in the benchmark {match.suite}: {match.method}", f"{match.item}, {match.score:.2f}{shared}; {pair}")
 
 
 def _check(methods: Sequence[str], ngram: int, shares: dict[str, float]) -> None:
-    known = (*METHODS, "embedding")
     for method in methods:
-        if method not in known:
-            hint = did_you_mean(method, known)
-            raise RecipeError(f"decontaminate: no method named {method!r}.{hint} Known: {', '.join(known)}")
+        if method == "embedding":
+            raise RecipeError("decontaminate: the method embedding is asked for by embed: package.module:callable")
+        if method not in METHODS:
+            hint = did_you_mean(method, METHODS)
+            raise RecipeError(f"decontaminate: no method named {method!r}.{hint} Known: {', '.join(METHODS)}")
     if ngram < 2:
         raise RecipeError(f"decontaminate: ngram is {ngram}; one word in common says nothing, take 8, 10 or 13")
     for name, share in shares.items():

@@ -24,7 +24,7 @@ TRANSLATIONS = 3
 """Items that a text in another language is compared with."""
 FORM = 3
 """So many items of one template, names masked too, and it is a form that a program filled in: what tells one from
-another is its numbers, so only the exact text counts. Else a suite of Countdown would drop all of Countdown."""
+another is its numbers, so only the whole text counts. Else a suite of Countdown would drop all of Countdown."""
 LONG = 80
 """Words of an item whose last line is a question in its own right, as after a passage to read."""
 QUESTION = 8
@@ -46,35 +46,38 @@ class Index:
 
     def __init__(self, items: Sequence[Item], options: Options | None = None) -> None:
         self.options = options or Options()
-        self.items = [item for item in items if item.text.strip()]
+        self.items = [item for item in items if texts.key(item.text)]
         self._methods = frozenset(self.options.methods)
         self._exact: dict[str, int] = {}
         for place, item in enumerate(self.items):
             self._exact.setdefault(texts.key(item.text), place)
-        self._prepare_ngrams()
+        words = [texts.words(item.text) for item in self.items]
+        self._boilerplate = self._find_boilerplate(words)
+        self._cores = [self._boilerplate.strip(item.text) for item in self.items]
+        self._floor = math.log(max(1, len(self.items))) + MARGIN
+        self._is_form = self._find_forms()
+        self._ngrams = self._prepare_ngrams(words) if "ngram" in self._methods else None
         if not self._methods.isdisjoint(APPROXIMATE):
             self._weights = Weights([texts.tokens(core) for core in self._cores])
-            self._is_form = self._find_forms()
             self._prepare_entries()
         embed = self.options.embed
         self._embedded = Embedded([item.text for item in self.items], embed) if embed and self.items else None
 
-    def _prepare_ngrams(self) -> None:
+    def _find_boilerplate(self, words: Sequence[list[str]]) -> Boilerplate:
         suites: dict[str, list[list[str]]] = defaultdict(list)
-        words = [texts.words(item.text) for item in self.items]
         for item, found in zip(self.items, words, strict=True):
             suites[item.suite].append(found)
-        n = self.options.ngram
-        self._boilerplate = Boilerplate(suites.values(), n, self.options.boilerplate)
-        self._cores = [self._boilerplate.strip(item.text) for item in self.items]
-        self._floor = math.log(max(1, len(self.items))) + MARGIN
+        return Boilerplate(suites.values(), self.options.ngram, self.options.boilerplate)
+
+    def _prepare_ngrams(self, words: Sequence[list[str]]) -> NGrams:
+        told = [[] if is_form else found for found, is_form in zip(words, self._is_form, strict=True)]
         prior = Weights(())
         short = [
             place
-            for place, found in enumerate(words)
-            if 1 < len(found) < n and prior.total(texts.tokens(self._cores[place])) >= self._floor
+            for place, found in enumerate(told)
+            if 1 < len(found) < self.options.ngram and prior.total(texts.tokens(self._cores[place])) >= self._floor
         ]
-        self._ngrams = NGrams(words, n, self._boilerplate, short) if "ngram" in self._methods else None
+        return NGrams(told, self.options.ngram, self._boilerplate, short)
 
     def _find_forms(self) -> list[bool]:
         """Which items a program filled in."""
@@ -128,7 +131,7 @@ class Index:
         if self._ngrams is not None:
             shared = self._ngrams.find(texts.words(text))
             if shared is not None:
-                yield self._matched(shared.item, "ngram", 1.0, shared.text)
+                yield self._matched(shared.item, "ngram", 1.0, texts.shortened(shared.text))
 
     def _near(self, text: Text) -> Iterator[Match]:
         for place in self._retrieval.near(text):

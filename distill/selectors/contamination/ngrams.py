@@ -7,7 +7,7 @@ for a small part of the work.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ class Shared(NamedTuple):
     text: str
 
 
-def grams(words: Sequence[str], n: int) -> Iterable[Gram]:
+def grams(words: Sequence[str], n: int) -> Iterator[Gram]:
     """Every n words in a row."""
     return zip(*(words[start:] for start in range(n)), strict=False)
 
@@ -111,7 +111,6 @@ class NGrams:
         for item in short:
             rarest = min(items[item], key=lambda word: (counts[word], -len(word), word))
             self._short[rarest].append((item, tuple(items[item])))
-        self._rarest = frozenset(self._short)
 
     def find(self, words: Sequence[str]) -> Shared | None:
         """The first n-gram that an item holds too; else an item of fewer words that stands in them whole."""
@@ -128,10 +127,9 @@ class NGrams:
         return self._find_short(words)
 
     def _find_short(self, row: Sequence[str]) -> Shared | None:
-        if self._rarest.isdisjoint(row):
-            return None
-        for word in sorted(self._rarest.intersection(row)):
+        words = frozenset(row)
+        for word in sorted(self._short.keys() & words):
             for item, short in self._short[word]:
-                if any(gram == short for gram in grams(row, len(short))):
+                if words.issuperset(short) and short in grams(row, len(short)):
                     return Shared(item, " ".join(short))
         return None

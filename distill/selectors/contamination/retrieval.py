@@ -16,6 +16,8 @@ MOST = 4
 """Entries compared in full, of those that share most for their size; the one that shares most in all joins them."""
 MIN_SCORE = 0.15
 """Of the rare tokens alone; a paraphrase by all of them is at least twice that."""
+MIN_PART = 0.3
+"""Share of one of the two, by its rare tokens, for the one that shares most in all: is one inside the other?"""
 
 Weighed = NDArray[np.float64]
 
@@ -36,29 +38,34 @@ class Retrieval:
                 holders[token].append(place)
         most = max(MIN_COMMON, common * len(entries))
         self._holders = {
-            token: (np.array(places), weights[token]) for token, places in holders.items() if len(places) <= most
+            token: (np.array(places), np.full(len(places), weights[token]))
+            for token, places in holders.items()
+            if len(places) <= most
         }
         self._sizes = np.array([max(entry.weight, 1e-9) for entry in entries])
 
     def shares(self, tokens: Iterable[str]) -> Weighed:
         """For each entry the weight of the tokens that it holds."""
-        found = [holders for token in tokens if (holders := self._holders.get(token)) is not None]
+        held = self._holders
+        found = [held[token] for token in tokens if token in held]
         if not found:
             return np.zeros(len(self._sizes))
-        places = np.concatenate([places for places, _ in found])
-        weights = np.repeat([weight for _, weight in found], [len(places) for places, _ in found])
-        return np.asarray(np.bincount(places, weights, len(self._sizes)), dtype=np.float64)
+        places, weights = zip(*found, strict=True)
+        shared = np.bincount(np.concatenate(places), np.concatenate(weights), len(self._sizes))
+        return np.asarray(shared, dtype=np.float64)
 
     def near(self, text: Text) -> list[int]:
         """The places of the entries that may be near, the nearest first."""
         shared = self.shares(text.tokens)
         if not shared.any():
             return []
-        of_item = shared / self._sizes
-        scores = (of_item + np.sqrt(of_item * shared / max(text.weight, 1e-9))) / 2
-        nearest = [place for place in best(scores, MOST) if scores[place] >= MIN_SCORE]
+        of_item, of_text = shared / self._sizes, shared / max(text.weight, 1e-9)
+        scores = (of_item + np.sqrt(of_item * of_text)) / 2
+        near = np.flatnonzero(scores >= MIN_SCORE).tolist()
+        nearest = sorted(near, key=lambda place: (-scores[place], place))[:MOST]
         largest = int(shared.argmax())
-        return nearest if largest in nearest else [*nearest, largest]
+        is_part = max(of_item[largest], of_text[largest]) >= MIN_PART
+        return nearest if largest in nearest or not is_part else [*nearest, largest]
 
 
 def best(scores: Weighed, count: int) -> list[int]:

@@ -3,12 +3,13 @@
 import re
 import unicodedata
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from distill.selectors.contamination.words import FOREIGN, FUNCTION, MONTHS, NUMERALS
 
 _LAYOUT = re.compile(r"\$|\\[()\[\],;!]|\\left(?![a-z])|\\right(?![a-z])|\\displaystyle")
-_SPACE_OR_UNSEEN = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff]+")
+_UNSEEN = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]+")
+_BETWEEN_DIGITS = re.compile(r"(\d)\s+(?=\d)")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
 _MASKED = re.compile(r"\d+(?:[.,]\d+)*|[^\W_]+|[^\w\s]")
@@ -16,6 +17,8 @@ _DATE = re.compile(rf"\b({'|'.join(MONTHS)})\b(?=\s+\d)", re.IGNORECASE)
 _ENDINGS = ("ations", "ation", "ings", "ing", "edly", "ed", "ies", "es", "ers", "er", "ly", "s", "e", "y")
 _STEM = 7
 """Characters of a stem."""
+MOST_REMEMBERED = 32
+"""Characters of a word whose tokens are remembered; longer ones, as whole lines of Chinese, seldom come again."""
 NUMBER = "#"
 """What a number's token begins with, and what stands for a number in a masked text."""
 
@@ -30,9 +33,16 @@ def fold(text: str) -> str:
 
 
 def key(text: str) -> str:
-    r"""The same for texts that differ in case, blanks, math delimiters or the last full stop; empty for no text."""
-    bare = _SPACE_OR_UNSEEN.sub("", _LAYOUT.sub("", fold(text)).replace("dfrac", "frac").replace("tfrac", "frac"))
-    return bare.rstrip(".?!:;,") or bare or _SPACE_OR_UNSEEN.sub("", text)
+    r"""The same for texts that differ in case, blanks, math delimiters or the last full stop; empty for no text.
+
+    A blank between digits stays a sign, so that "3 57" is not "35 7".
+    """
+    seen = text if text.isascii() else _UNSEEN.sub("", text)
+    bare = fold(seen)
+    if "$" in bare or "\\" in bare:
+        bare = _LAYOUT.sub("", bare).replace("dfrac", "frac").replace("tfrac", "frac")
+    bare = "".join(_BETWEEN_DIGITS.sub(r"\1|", bare).split())
+    return bare.rstrip(".?!:;,") or bare or "".join(seen.split())
 
 
 def words(text: str) -> list[str]:
@@ -40,7 +50,6 @@ def words(text: str) -> list[str]:
     return text.lower().split()
 
 
-@lru_cache(maxsize=200_000)
 def stem(word: str) -> str:
     """What a word shares with its inflections, roughly: it need only be the same on both sides."""
     if len(word) > 3:
@@ -51,7 +60,6 @@ def stem(word: str) -> str:
     return word[:_STEM]
 
 
-@lru_cache(maxsize=200_000)
 def _tokens_of(found: str) -> tuple[str, ...]:
     if found[0].isdigit():
         return (NUMBER + found.replace(",", ""),)
@@ -68,9 +76,19 @@ def _tokens_of(found: str) -> tuple[str, ...]:
 
 def tokens(text: str) -> Tokens:
     """Stems, numbers (``#12``, whether written in digits or as a word), and pairs of characters in East Asian text."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
-    return frozenset([token for part in set(_TOKEN.findall(text)) for token in _tokens_of(part)])
+    words = set(text.split())
+    if max(map(len, words), default=0) <= MOST_REMEMBERED:
+        return frozenset(chain.from_iterable(map(_tokens_remembered, words)))
+    read = (_tokens_remembered(word) if len(word) <= MOST_REMEMBERED else _tokens_in(word) for word in words)
+    return frozenset(chain.from_iterable(read))
+
+
+def _tokens_in(word: str) -> tuple[str, ...]:
+    normal = word if word.isascii() else unicodedata.normalize("NFKC", word)
+    return tuple(token for part in _TOKEN.findall(normal) for token in _tokens_of(part))
+
+
+_tokens_remembered = lru_cache(maxsize=100_000)(_tokens_in)
 
 
 def dates(text: str) -> Tokens:

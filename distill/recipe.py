@@ -161,11 +161,15 @@ class Generate(Section):
         return self
 
 
+SELECT = ("structure", "correct", "repetition", "dedup")
+
+
 class Filter(Section):
     """Which traces teach, and in what form."""
 
-    select: list[PartUse] = Field(default_factory=lambda: [Use(use="structure"), Use(use="correct")])
-    """Steps, read from top to bottom. A dropped trace keeps the first reason that dropped it."""
+    select: list[PartUse] = Field(default_factory=lambda: [Use(use=name) for name in SELECT])
+    """Steps, read from top to bottom. A dropped trace keeps the first reason that dropped it. Not given, they are
+    structure, correct, repetition and dedup, with decontaminate before it in a recipe that measures something."""
     build: PartUse = Use(use="plain")
     workers: int | None = Field(default=None, ge=1)
     """Processes that look at traces; one for each core if not given."""
@@ -208,6 +212,20 @@ class Recipe(Section):
         match data:
             case {"generate": {"adopt": [_, *_]}, "eval": {**section}} if "models" not in section:
                 return {**data, "eval": {**section, "models": ["base", "student"]}}
+            case _:
+                return data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_not_taught_what_it_measures(cls, data: Any) -> Any:
+        match data:
+            case {"eval": {"suites": [_, *_]}, "filter": {"select": _}}:
+                return data
+            case {"eval": {"suites": [_, *_]}} if isinstance(data.get("filter", {}), dict):
+                return {
+                    **data,
+                    "filter": {**data.get("filter", {}), "select": [*SELECT[:-1], "decontaminate", SELECT[-1]]},
+                }
             case _:
                 return data
 

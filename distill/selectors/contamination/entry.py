@@ -21,6 +21,8 @@ MIN_WORDS = 8
 """A text of fewer words can stand in another by chance."""
 MIN_SHARE = 0.4
 """Of the longer text's words, that the shorter must have if its own may be scattered over it."""
+MOST_CELLS = 1_000_000_000
+"""Words of the one times words of the other beyond which alignment would take too much memory, and is left out."""
 WINDOW = 1.25
 """Length of the piece of a longer text in which the shorter is sought, in lengths of the shorter."""
 
@@ -103,7 +105,7 @@ def contained(one: str, other: str) -> float:
         other: The same.
     """
     short, long = sorted((one.split(), other.split()), key=len)
-    if len(short) < MIN_WORDS:
+    if len(short) < MIN_WORDS or len(short) * len(long) > MOST_CELLS:
         return 0.0
     places = [
         block.b + offset for block in LCSseq.opcodes(short, long).as_matching_blocks() for offset in range(block.size)

@@ -5,6 +5,7 @@ import importlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 from distill.errors import DataError, PluginError, RecipeError, did_you_mean
 from distill.selectors import Candidate, Context, Drop, Gate
@@ -18,10 +19,10 @@ REMEMBERED = 100_000
 
 def decontaminate(
     *,
-    suites: Sequence[str] | None = None,
-    files: Sequence[str] = (),
+    suites: str | Sequence[str] | None = None,
+    files: str | Sequence[str] = (),
     column: str = "problem",
-    methods: Sequence[Method] = METHODS,
+    methods: str | Sequence[str] = METHODS,
     ngram: int = 13,
     boilerplate: float = 0.5,
     masked: float = 0.9,
@@ -58,15 +59,16 @@ def decontaminate(
         "paraphrase": paraphrase,
         "cosine": cosine,
     }
-    _check(methods, ngram, thresholds)
-    options = Options(methods=tuple(methods), ngram=ngram, embed=_embedder(embed), **thresholds)
+    chosen, wanted, paths = _several(methods), None if suites is None else _several(suites), _several(files)
+    _check(chosen, ngram, thresholds)
+    options = Options(methods=cast(tuple[Method, ...], chosen), ngram=ngram, embed=_embedder(embed), **thresholds)
     index: Index | None = None
     seen: dict[bytes, Match | None] = {}  # by digest, because prompts can be long
 
     def gate(candidate: Candidate, context: Context) -> Drop | None:
         nonlocal index
         if index is None:  # once for each process, when its first trace comes
-            index = Index([*_suite_items(context, suites, bool(files)), *_file_items(files, column)], options)
+            index = Index([*_suite_items(context, wanted, bool(paths)), *_file_items(paths, column)], options)
         prompt = candidate.problem.prompt
         digest = hashlib.blake2b(prompt.encode(errors="surrogatepass"), digest_size=16).digest()
         if digest not in seen:
@@ -77,6 +79,11 @@ def decontaminate(
         return None if found is None else _drop(found, prompt)
 
     return gate
+
+
+def _several(named: str | Sequence[str]) -> tuple[str, ...]:
+    """One name is a list of one."""
+    return (named,) if isinstance(named, str) else tuple(named)
 
 
 def _drop(match: Match, prompt: str) -> Drop:
@@ -92,11 +99,11 @@ def _check(methods: Sequence[str], ngram: int, shares: dict[str, float]) -> None
         if method not in METHODS:
             hint = did_you_mean(method, METHODS)
             raise RecipeError(f"decontaminate: no method named {method!r}.{hint} Known: {', '.join(METHODS)}")
-    if ngram < 2:
-        raise RecipeError(f"decontaminate: ngram is {ngram}; one word in common says nothing, take 8, 10 or 13")
+    if type(ngram) is not int or ngram < 2:
+        raise RecipeError(f"decontaminate: ngram is {ngram!r}; it is a number of words, at least 2: take 8, 10 or 13")
     for name, share in shares.items():
-        if not 0 < share <= 1:
-            raise RecipeError(f"decontaminate: {name} is {share:g}; it is a share, above 0 and at most 1")
+        if type(share) not in (int, float) or not 0 < share <= 1:
+            raise RecipeError(f"decontaminate: {name} is {share!r}; it is a share, above 0 and at most 1")
 
 
 def _embedder(name: str | None) -> Callable[[list[str]], Vectors] | None:

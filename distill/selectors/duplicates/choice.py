@@ -24,7 +24,7 @@ SKETCH = {"problem": 1024, "trace": 256}
 """Hashes that are kept of each text."""
 SHORT = 32
 """Tokens below which two traces of different problems can be the same by chance: "So it is 5." says nothing."""
-REMEMBERED = 4_096
+REMEMBERED = 1_024
 """Problems whose measure is kept: siblings are near each other in most runs."""
 
 

@@ -22,7 +22,7 @@ RECALL = 0.99
 """Chance that two texts, just as similar as is asked for, share a bucket."""
 MINHASH_SEED = 1
 """Not the recipe's: what is a duplicate is no matter of chance."""
-HASHED_TOKENS = 200_000
+HASHED_TOKENS = 30_000
 _MULTIPLIER = 0x9E3779B97F4A7C15  # 2^64 divided by the golden ratio
 _SHIFT, _HALF, _ONE = np.uint64(29), np.uint64(32), np.uint64(1)
 _FACTOR = np.uint64(_MULTIPLIER)
@@ -58,8 +58,10 @@ def _mixed(hashes: Hashes) -> Hashes:
 
 def sketch(hashes: Hashes, size: int) -> Sketch:
     """The `size` smallest hashes, in 32 bits, sorted: all of them, where there are no more."""
-    short = ((hashes >> _HALF) & ~_ONE) | (hashes & _ONE)
-    return np.unique(short.astype(np.uint32))[:size]
+    short = np.sort((((hashes >> _HALF) & ~_ONE) | (hashes & _ONE)).astype(np.uint32))
+    is_first = np.ones(len(short), dtype=bool)
+    is_first[1:] = short[1:] != short[:-1]
+    return short[is_first][:size]
 
 
 def as_sketch(stored: bytes) -> Sketch:

@@ -8,9 +8,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import compress
 
 _UNSEEN = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff]+")
-_RAISED = re.compile("[⁰¹²³⁴-⁹]+")
+_RAISED = re.compile("[⁰¹²³⁴-ⁿ]+")
 _FRACTION = re.compile("[¼-¾⅐-⅞]")
 _VARIANT = re.compile("[−×·⋅÷⁄′’]")
 _SIGN_OF = {"−": "-", "×": "*", "·": "*", "⋅": "*", "÷": "/", "⁄": "/", "′": "'", "’": "'"} | {
@@ -21,7 +22,8 @@ _SIGN_OF = {"−": "-", "×": "*", "·": "*", "⋅": "*", "÷": "/", "⁄": "/",
 }  # fmt: skip
 
 _LABEL = re.compile(
-    r"\s*(?:(?:problem|example|exercise|question|task)\s*\d+\s*[.):]?|\d+\s*[.):])\s+(?=[^\W\d]|[$\\(\"])"
+    r"\s{0,9}(?:(?:problem|example|exercise|question|task)\s{0,3}\d{1,9}(?:\s{0,3}[.):])?|\d{1,9}\s{0,3}[.):])"
+    r"\s{1,9}(?=[^\W\d]|[$*\\(\"])"
 )
 _POINTS = re.compile(r"[(\[] ?\d+ ?(?:points?|marks?|pts) ?[)\]]")
 _RULE = re.compile(r"--(?!\d)-*|={3,}|\*{3,}|~{3,}")
@@ -38,7 +40,7 @@ _LATEX_SIGN = re.compile(r"\\(?:cdot|times|div|leq?|geq?|neq?)(?![a-z])")
 _ALONE = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _NUMBER = r"\d+(?:,\d{3}){1,8}(?![\d,])(?:\.\d+)?|\d+(?:\.\d+)?|(?<![\w.])\.\d+"
 # after a word these are punctuation, after a number or a variable they are signs
-_SIGN = r"(?<![^\W\d]{2})(?:-(?=\s?(?:[\d(.\\√]|[^\W\d](?![^\W\d])))|[/*]|(?<=[\w)])(?:!|'(?![^\W\d])))"
+_SIGN = r"(?<![^\W\d]{2})(?:-(?=\s{0,3}(?:[\d(.\\√]|[^\W\d](?![^\W\d])))|[/*]|(?<=[\w)])(?:!|'(?![^\W\d])))"
 _OTHER = r"[^\w\s.,;:?\"`$\\{}#_/*!'\-“”‘«»…–—、。]"
 _TOKEN = re.compile(rf"[^\W\d_{_ALONE}]+|[{_ALONE}]|{_NUMBER}|{_SIGN}|{_OTHER}")
 _ASCII_TOKEN = re.compile(rf"[a-z]+|{_NUMBER}|{_SIGN}|{_OTHER}", re.ASCII)
@@ -52,6 +54,8 @@ _NUMERALS = {
     word: str(10 * number)
     for number, word in enumerate("thirty forty fifty sixty seventy eighty ninety hundred".split(), start=3)
 }
+REMEMBERED = 30_000
+"""Tokens of which is kept what they are: words recur, numbers do not."""
 _BRACKETS = frozenset("()[]")
 _SIGNS_TOO = frozenset("-/*!'%")
 """Signs that Unicode counts as punctuation."""
@@ -82,7 +86,7 @@ def _folded(text: str) -> str:
             text = layout.sub(" ", text)
     if "\\" in text or "{,}" in text:
         text = _LATEX_SIGN.sub(_sign, _LATEX_LAYOUT.sub(_blank, text))
-        text = _LATEX_FRACTION.sub(r"\1\2/\3\4", text)
+        text = _LATEX_FRACTION.sub(r" \1\2/\3\4 ", text)
     return text
 
 
@@ -91,10 +95,10 @@ def _sign(found: re.Match[str]) -> str:
 
 
 def _blank(found: re.Match[str]) -> str:
-    return "" if found[0] == "{,}" else " "
+    return "," if found[0] == "{,}" else " "
 
 
-@lru_cache(100_000)
+@lru_cache(REMEMBERED)
 def _normal(token: str) -> str:
     if not is_number(token):
         return _NUMERALS.get(token, token)
@@ -112,7 +116,7 @@ def is_number(token: str) -> bool:
     return token[0].isdecimal() or (token[0] == "." and token[1:2].isdecimal())
 
 
-@lru_cache(100_000)
+@lru_cache(REMEMBERED)
 def _tells(token: str) -> bool:
     return is_number(token) or token in _SIGNS_TOO or (len(token) == 1 and unicodedata.category(token)[0] == "S")
 
@@ -123,7 +127,10 @@ def constants(found: Sequence[str]) -> list[str]:
     >>> constants(tokens("Using 3, 5 (and 7) find (x + 1)^2 = 22."))
     ['3', '5', '(', '7', ')', '+', '1', ')', '^', '2', '=', '22']
     """
-    tells = [False, *map(_tells, found), False]
+    tells = list(map(_tells, found))
+    if _BRACKETS.isdisjoint(found):
+        return list(compress(found, tells))
+    tells = [False, *tells, False]
     return [
         token
         for place, token in enumerate(found, start=1)

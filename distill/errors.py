@@ -10,6 +10,7 @@
     │   ├── RunLockedError                ... because another process works in it
     │   └── RunStorageError (OSError)     ... because the disk refuses
     ├── EngineError (RuntimeError)        a model or a server that does not answer
+    │   └── EngineStartError              ... because it does not start, or lacks its key
     └── TrainingError (RuntimeError)      training that cannot start or cannot end well
         └── ContractError                 ... because it would teach something else than is asked
 
@@ -68,6 +69,10 @@ class RunStorageError(RunError, OSError):
 
 class EngineError(DistillError, RuntimeError):
     """A model or a server that does not answer."""
+
+
+class EngineStartError(EngineError):
+    """A model or a server that nothing can be asked of, because it does not start or lacks its key."""
 
 
 class TrainingError(DistillError, RuntimeError):

@@ -247,7 +247,7 @@ class Recipe(Section):
             _check_part(("generate", "verify", "judge"), "engines", verify.judge.engine, verify.judge.options)
         for index, step in enumerate(self.filter.select):
             _check_part(("filter", "select", index), "selectors", step.use, step.options)
-        _check_part(("filter", "build"), "builders", self.filter.build.use, self.filter.build.options)
+        _check_builder(("filter", "build"), self.filter.build)
         self._check_budget()
         for where, name in self._format_names():
             if name not in FORMATS:
@@ -310,6 +310,20 @@ def _check_part(where: Sequence[str | int], kind: plugins.Kind, name: str, optio
         plugins.check_options(kind, name, options)
     except PluginError as error:
         raise PartError(where, str(error)) from error
+
+
+def _check_builder(where: Sequence[str | int], build: Use) -> None:
+    """A builder, the engine that it asks, and the builder that it wraps, by what the built-in ones call them."""
+    _check_part(where, "builders", build.use, build.options)
+    match build.options.get("engine"):
+        case {"engine": str(name), **options}:
+            options = {key: value for key, value in options.items() if key not in ("price", "tokenizer")}
+            _check_part((*where, "engine"), "engines", name, options)
+        case _:
+            pass
+    inner = build.options.get("of")
+    if isinstance(inner, str | dict):
+        _check_builder((*where, "of"), Use.model_validate({"use": inner} if isinstance(inner, str) else inner))
 
 
 def _with_system_prompt(trace_format: TraceFormat, system_prompt: str | None) -> TraceFormat:

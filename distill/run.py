@@ -54,7 +54,10 @@ ELASTIC: Mapping[Stage, tuple[str, ...]] = {
         "adopt.*.limit",
         *(f"teacher.{key}" for key in WHERE),
     ),
-    "filter": ("workers",),
+    "filter": (
+        "workers",
+        *(f"{place}.engine.{key}" for place in ("build", "build.of") for key in (*WHERE, "price", "tokenizer")),
+    ),
     "train": ("launch.args", "sft.report_to", "sft.run_name"),
     "eval": ("samples", "suites", "models", "concurrency", "engine", *VERIFY),
 }

@@ -54,6 +54,15 @@ class Workshop(Protocol):
 
         Raises:
             EngineError: If no reply can be had.
+            EngineStartError: If the engine does not start: no other request will fare better.
+        """
+        ...
+
+    def tally(self, what: str) -> None:
+        """Count what became of an example. The filter says at the end how often each word was said; the run keeps it.
+
+        Args:
+            what: Short, the same for all that share it, because it is counted: ``left as it was: numbers lost``.
         """
         ...
 

@@ -4,15 +4,15 @@ import asyncio
 import contextlib
 import inspect
 import json
-from collections import deque
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from distill import plugins, progress
 from distill.builders import Builder, Lesson
 from distill.engines import Completion, Engine, Request, Session
-from distill.errors import DistillError, PluginError
+from distill.errors import DistillError, EngineError, EngineStartError, PluginError
 from distill.filtering import Reader, Table
 from distill.judging import Bench, opened
 from distill.recipe import Recipe, Teacher
@@ -35,15 +35,27 @@ def lessons(table: Table, reader: Reader) -> Iterator[Lesson]:
             yield Lesson(kept[0].problem, kept, lambda places=dropped: [reader.candidate(place) for place in places])
 
 
-def write_examples(run: Run, table: Table, reader: Reader) -> int:
-    """Build what the kept traces teach and write `train.jsonl`; the number of examples."""
-    return run.examples.write_all(_examples(run, lessons(table, reader), table.num_kept))
+class Built(NamedTuple):
+    """What became of the kept traces."""
+
+    examples: int
+    tallies: dict[str, int]
+    """What the builder said of its examples, counted, the most frequent first."""
 
 
-def _examples(run: Run, found: Iterator[Lesson], num_kept: int) -> Iterator[Example]:
+def write_examples(run: Run, table: Table, reader: Reader) -> Built:
+    """Build what the kept traces teach and write `train.jsonl`."""
+    tallies = Counter[str]()
+    count = run.examples.write_all(_examples(run, lessons(table, reader), table.num_kept, tallies))
+    for what, times in tallies.most_common():
+        progress.say(f"filter: {what}: {times:,}")
+    return Built(count, dict(tallies.most_common()))
+
+
+def _examples(run: Run, found: Iterator[Lesson], num_kept: int, tallies: Counter[str]) -> Iterator[Example]:
     """As `built`, from the outside of an event loop."""
     with asyncio.Runner() as runner, progress.track("filter: examples", num_kept) as tracker:
-        made = built(run, found)
+        made = built(run, found, tallies)
         told = 0
         try:
             while (lesson := runner.run(anext(made, None))) is not None:
@@ -57,8 +69,13 @@ def _examples(run: Run, found: Iterator[Lesson], num_kept: int) -> Iterator[Exam
             runner.run(made.aclose())
 
 
-async def built(run: Run, found: Iterator[Lesson]) -> AsyncGenerator[tuple[int, list[Example]]]:
+async def built(run: Run, found: Iterable[Lesson], tallies: Counter[str]) -> AsyncGenerator[tuple[int, list[Example]]]:
     """What each lesson gives, in their order, with the number of its kept traces. Many are in work at once.
+
+    Args:
+        run: The run.
+        found: The lessons.
+        tallies: Counts what the builder says of its examples.
 
     Raises:
         PluginError: If the builder failed on a problem; names both.
@@ -66,7 +83,7 @@ async def built(run: Run, found: Iterator[Lesson]) -> AsyncGenerator[tuple[int, 
     name, options = run.recipe.filter.build.use, run.recipe.filter.build.options
     build: Builder = plugins.build("builders", name, options)
     async with contextlib.AsyncExitStack() as stack:
-        workshop = OpenWorkshop(run, stack)
+        workshop = OpenWorkshop(run, stack, tallies)
         waiting: deque[tuple[int, asyncio.Task[list[Example]]]] = deque()
         try:
             for lesson in found:
@@ -102,13 +119,14 @@ class OpenWorkshop:
     Args:
         run: The run.
         stack: Ends what was started.
+        tallies: Counts what the builder says of its examples.
     """
 
-    def __init__(self, run: Run, stack: contextlib.AsyncExitStack) -> None:
+    def __init__(self, run: Run, stack: contextlib.AsyncExitStack, tallies: Counter[str]) -> None:
         recipe: Recipe = run.recipe
         self.trace_format, self.folder = recipe.student_format, run.dir
         self.seed = f"{recipe.seed}/{recipe.filter.build.use}"
-        self._run, self._stack, self._lock = run, stack, asyncio.Lock()
+        self._run, self._stack, self._lock, self._tallies = run, stack, asyncio.Lock(), tallies
         self._bench: Bench | None = None
         self._sessions: dict[str, Session] = {}
 
@@ -131,5 +149,12 @@ class OpenWorkshop:
             if key not in self._sessions:
                 asked = Teacher.model_validate(engine)
                 made: Engine = plugins.build("engines", asked.engine, asked.options)
-                self._sessions[key] = await self._stack.enter_async_context(made.session(self._run.logs_dir))
+                try:
+                    self._sessions[key] = await self._stack.enter_async_context(made.session(self._run.logs_dir))
+                except EngineError as error:
+                    raise EngineStartError(str(error)) from error
         return await self._sessions[key].complete(request)
+
+    def tally(self, what: str) -> None:
+        """See `Workshop.tally`."""
+        self._tallies[what] += 1

@@ -35,9 +35,10 @@ def filter_traces(run: Run) -> None:
             tools = tools_of(run.recipe, run.dir, scratch)
             sift(run, table, tools, scratch)
             run.decisions.write_all(decisions(table, tools.steps))
-            num_examples = write_examples(run, table, tools.reader)
+            num_examples, tallies = write_examples(run, table, tools.reader)
             write_dropped(run.dir / "dropped.md", table, tools)
             record.update(inputs=inputs, funnel=funnel(table, tools.steps), examples=num_examples, traces=len(table))
+            record["built"] = tallies
             num_kept = table.num_kept
     progress.say(f"filter: {record['traces']:,} traces, {num_kept:,} kept, {num_examples:,} examples")
 

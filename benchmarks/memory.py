@@ -156,7 +156,7 @@ def quantized(model: Any, folder: str) -> Any:
     return transformers.AutoModelForCausalLM.from_pretrained(
         f"{folder}/base",
         dtype="bfloat16",
-        quantization_config=transformers.BitsAndBytesConfig(**adapters.NF4),
+        quantization_config=transformers.BitsAndBytesConfig(**adapters.NF4, bnb_4bit_compute_dtype="bfloat16"),
         device_map={"": 0 if torch.cuda.is_available() else "cpu"},
     )
 

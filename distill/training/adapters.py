@@ -5,6 +5,7 @@ from typing import Any
 
 from distill import plugins
 from distill.recipe import Train
+from distill.training.choices import frozen_dtype, this_machine
 from distill.training.library import library_config
 
 LORA: dict[str, Any] = {"r": 64, "lora_alpha": 64, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
@@ -15,9 +16,8 @@ NF4: dict[str, Any] = {
     "load_in_4bit": True,
     "bnb_4bit_quant_type": "nf4",
     "bnb_4bit_use_double_quant": True,
-    "bnb_4bit_compute_dtype": "bfloat16",
 }
-"""As QLoRA has it: arXiv 2305.14314, section 3."""
+"""As QLoRA has it: arXiv 2305.14314, section 3. It multiplies in bfloat16, and we too where the machine can."""
 
 
 def lora_config(train: Train) -> Any:
@@ -38,7 +38,8 @@ def quantization_config(quantization: Mapping[str, Any]) -> Any:
     """
     transformers = plugins.need("transformers", "method qlora", "train")
     plugins.need("bitsandbytes", "method qlora", "train")
-    return library_config(transformers.BitsAndBytesConfig, {**NF4, **quantization}, "train.quantization")
+    defaults = {**NF4, "bnb_4bit_compute_dtype": frozen_dtype(this_machine())}
+    return library_config(transformers.BitsAndBytesConfig, {**defaults, **quantization}, "train.quantization")
 
 
 def loading(quantization: Mapping[str, Any]) -> dict[str, Any]:

@@ -50,6 +50,13 @@ def processor_has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
         return False
 
 
+def frozen_dtype(machine: Machine) -> str:
+    """What the weights under an adapter are held and multiplied in, by torch's name."""
+    if machine.has_bf16:
+        return "bfloat16"
+    return "float16" if machine.has_gpu else "float32"
+
+
 def attention(machine: Machine) -> str:
     """The attention that a model is loaded with, by transformers' name."""
     return "flash_attention_2" if machine.has_flash else "sdpa"

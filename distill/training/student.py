@@ -11,7 +11,7 @@ from distill.formats import TraceFormat
 from distill.recipe import Scratch, Train
 from distill.training import adapters, contract
 from distill.training.byte_tokenizer import count_bytes
-from distill.training.choices import attention, this_machine
+from distill.training.choices import attention, frozen_dtype, this_machine
 from distill.training.rendering import Chat
 from distill.training.templates import give_template
 from distill.types import Trace
@@ -81,9 +81,10 @@ def load_chat(train: Train, trace_format: TraceFormat) -> Chat:
 def _loaded(train: Train, student: str) -> Any:
     import transformers
 
+    machine = this_machine()
     options: dict[str, Any] = {
-        "dtype": "float32" if train.method == "full" else "bfloat16",
-        "attn_implementation": attention(this_machine()),
+        "dtype": "float32" if train.method == "full" else frozen_dtype(machine),
+        "attn_implementation": attention(machine),
     }
     if train.method == "qlora":
         options |= adapters.loading(train.quantization)

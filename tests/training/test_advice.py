@@ -11,7 +11,7 @@ from families import FAMILIES, tokenizer_of
 from distill.formats import named_format
 from distill.recipe import Train
 from distill.training.advisor import advice, outdone
-from distill.training.choices import Machine, attention, choices, processor_has_bf16
+from distill.training.choices import Machine, attention, choices, frozen_dtype, processor_has_bf16
 from distill.training.rendering import Chat, Row
 
 CPU, H100, T4 = Machine(False, True, False), Machine(True, True, True), Machine(True, False, False)
@@ -29,6 +29,12 @@ def test_each_machine_gets_what_it_can_do():
     assert chosen(T4) == {"bf16": False, "fp16": True, "gradient_checkpointing": True}
     assert chosen(T4, "qlora")["optim"] == "paged_adamw_8bit"
     assert (attention(H100), attention(CPU)) == ("flash_attention_2", "sdpa")
+
+
+def test_a_frozen_base_is_held_in_what_the_machine_multiplies():
+    assert [frozen_dtype(machine) for machine in (CPU, OLD_CPU, H100, T4)] == [
+        "bfloat16", "float32", "bfloat16", "float16"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

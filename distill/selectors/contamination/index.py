@@ -25,6 +25,8 @@ TRANSLATIONS = 3
 FORM = 3
 """So many items of one template, names masked too, and it is a form that a program filled in: what tells one from
 another is its numbers, so only the whole text counts. Else a suite of Countdown would drop all of Countdown."""
+MIN_FORM = 4
+"""Words in a row that may be form; else half as many as an n-gram has, so that none is form but for a word."""
 LONG = 80
 """Words of an item whose last line is a question in its own right, as after a passage to read."""
 QUESTION = 8
@@ -51,33 +53,32 @@ class Index:
         self._exact: dict[str, int] = {}
         for place, item in enumerate(self.items):
             self._exact.setdefault(texts.key(item.text), place)
-        words = [texts.words(item.text) for item in self.items]
-        self._boilerplate = self._find_boilerplate(words)
+        self._boilerplate = self._find_boilerplate()
         self._cores = [self._boilerplate.strip(item.text) for item in self.items]
         self._floor = math.log(max(1, len(self.items))) + MARGIN
         self._is_form = self._find_forms()
-        self._ngrams = self._prepare_ngrams(words) if "ngram" in self._methods else None
+        self._ngrams = self._prepare_ngrams() if "ngram" in self._methods else None
         if not self._methods.isdisjoint(APPROXIMATE):
             self._weights = Weights([texts.tokens(core) for core in self._cores])
             self._prepare_entries()
         embed = self.options.embed
         self._embedded = Embedded([item.text for item in self.items], embed) if embed and self.items else None
 
-    def _find_boilerplate(self, words: Sequence[list[str]]) -> Boilerplate:
+    def _find_boilerplate(self) -> Boilerplate:
         suites: dict[str, list[list[str]]] = defaultdict(list)
-        for item, found in zip(self.items, words, strict=True):
-            suites[item.suite].append(found)
-        return Boilerplate(suites.values(), self.options.ngram, self.options.boilerplate)
+        for item in self.items:
+            suites[item.suite].append(texts.words(item.text))
+        return Boilerplate(suites.values(), max(MIN_FORM, self.options.ngram // 2), self.options.boilerplate)
 
-    def _prepare_ngrams(self, words: Sequence[list[str]]) -> NGrams:
-        told = [[] if is_form else found for found, is_form in zip(words, self._is_form, strict=True)]
-        prior = Weights(())
+    def _prepare_ngrams(self) -> NGrams:
+        n, prior = self.options.ngram, Weights(())
+        words = [[] if is_form else texts.words(core) for core, is_form in zip(self._cores, self._is_form, strict=True)]
         short = [
             place
-            for place, found in enumerate(told)
-            if 1 < len(found) < self.options.ngram and prior.total(texts.tokens(self._cores[place])) >= self._floor
+            for place, found in enumerate(words)
+            if 1 < len(found) < n and prior.total(texts.tokens(self._cores[place])) >= self._floor
         ]
-        return NGrams(told, self.options.ngram, self._boilerplate, short)
+        return NGrams(words, n, short)
 
     def _find_forms(self) -> list[bool]:
         """Which items a program filled in."""

@@ -54,14 +54,8 @@ class Boilerplate:
         """The places of words that stand in form."""
         if not self._grams:
             return set()
-        starts = self.starts(words)
+        starts = (start for start, gram in enumerate(grams(mask(words), self._n)) if gram in self._grams)
         return {place for start in starts for place in range(start, start + self._n)}
-
-    def starts(self, words: Sequence[str]) -> set[int]:
-        """Where an n-gram of form begins."""
-        if not self._grams:
-            return set()
-        return {start for start, gram in enumerate(grams(mask(words), self._n)) if gram in self._grams}
 
     def strip(self, text: str) -> str:
         """The text without its form."""
@@ -89,23 +83,18 @@ class NGrams:
     Args:
         items: The words of each.
         n: Words in a row.
-        boilerplate: N-grams that do not count.
         short: Which items of fewer than n words count where they stand inside a longer text.
     """
 
-    def __init__(
-        self, items: Sequence[Sequence[str]], n: int, boilerplate: Boilerplate, short: Collection[int] = ()
-    ) -> None:
+    def __init__(self, items: Sequence[Sequence[str]], n: int, short: Collection[int] = ()) -> None:
         self._n, self._part = n, max(1, n // 2)
         self._step = n - self._part + 1
         self._items: dict[Gram, int] = {}
         self._parts: set[Gram] = set()
         for item in reversed(range(len(items))):  # so that of several the first is named
-            words, form = items[item], boilerplate.starts(items[item])
-            telling = (gram for start, gram in enumerate(grams(words, n)) if start not in form)
-            self._items.update(dict.fromkeys(telling if form else grams(words, n), item))
-            if len(words) >= n:
-                self._parts.update(grams(words, self._part))
+            self._items.update(dict.fromkeys(grams(items[item], n), item))
+            if len(items[item]) >= n:
+                self._parts.update(grams(items[item], self._part))
         counts = Counter(word for words in items for word in set(words)) if short else Counter[str]()
         self._short: dict[str, list[tuple[int, Gram]]] = defaultdict(list)
         for item in short:

@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from functools import lru_cache
 from itertools import chain, pairwise
 
 from distill.selectors.contamination.words import FOREIGN, FUNCTION, MONTHS, NUMERALS
@@ -11,14 +10,16 @@ _LAYOUT = re.compile(r"\$|\\[()\[\],;!]|\\left(?![a-z])|\\right(?![a-z])|\\displ
 _UNSEEN = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]+")
 _BETWEEN_DIGITS = re.compile(r"(\d)\s+(?=\d)")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
+_TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_\u2e80-\U0010ffff]+|[^\W\d_\0-\u2e7f]+")
 _MASKED = re.compile(r"\d+(?:[.,]\d+)*|[^\W_]+|[^\w\s]")
 _DATE = re.compile(rf"\b({'|'.join(MONTHS)})\b(?=\s+\d)", re.IGNORECASE)
 _ENDINGS = ("ations", "ation", "ings", "ing", "edly", "ed", "ies", "es", "ers", "er", "ly", "s", "e", "y")
 _STEM = 7
 """Characters of a stem."""
-MOST_REMEMBERED = 32
-"""Characters of a word whose tokens are remembered; longer ones, as whole lines of Chinese, seldom come again."""
+MOST_REMEMBERED = 100_000
+"""Words whose tokens are remembered."""
+LONG_WORD = 32
+"""Characters of a word that is worth it; longer ones, as whole lines of Chinese, seldom come again."""
 NUMBER = "#"
 """What a number's token begins with, and what stands for a number in a masked text."""
 
@@ -69,7 +70,7 @@ def _tokens_of(found: str) -> tuple[str, ...]:
     word = found.lower()
     if word in NUMERALS:
         return (NUMBER + NUMERALS[word],)
-    if word[0] > "\u2e80":  # scripts without blanks between words: pairs of characters
+    if word[0] >= "\u2e80":  # scripts without blanks between words: pairs of characters
         return tuple(map("".join, pairwise(word))) or (word,)
     return (stem(word),)
 
@@ -77,10 +78,7 @@ def _tokens_of(found: str) -> tuple[str, ...]:
 def tokens(text: str) -> Tokens:
     """Stems, numbers (``#12``, whether written in digits or as a word), and pairs of characters in East Asian text."""
     words = set(text.split())
-    if max(map(len, words), default=0) <= MOST_REMEMBERED:
-        return frozenset(chain.from_iterable(map(_tokens_remembered, words)))
-    read = (_tokens_remembered(word) if len(word) <= MOST_REMEMBERED else _tokens_in(word) for word in words)
-    return frozenset(chain.from_iterable(read))
+    return frozenset(chain.from_iterable(map(_remembered.__getitem__, words)))
 
 
 def _tokens_in(word: str) -> tuple[str, ...]:
@@ -88,7 +86,19 @@ def _tokens_in(word: str) -> tuple[str, ...]:
     return tuple(token for part in _TOKEN.findall(normal) for token in _tokens_of(part))
 
 
-_tokens_remembered = lru_cache(maxsize=100_000)(_tokens_in)
+class _Remembered(dict[str, tuple[str, ...]]):
+    """The tokens of words that were met; faster than an `lru_cache`, which moves what it finds to its end."""
+
+    def __missing__(self, word: str) -> tuple[str, ...]:
+        found = _tokens_in(word)
+        if len(word) <= LONG_WORD:
+            if len(self) >= MOST_REMEMBERED:
+                self.clear()
+            self[word] = found
+        return found
+
+
+_remembered = _Remembered()
 
 
 def dates(text: str) -> Tokens:

@@ -54,7 +54,9 @@ class TraceFormat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return [*system, {"role": "user", "content": prompt}]
 
     def render(self, thinking: str, answer: str) -> str:
-        """The text of a whole reply."""
+        """The text of a whole reply. A format without a thought has it as the first part of its answer."""
+        if not self.open:
+            return "\n\n".join(part for part in (thinking, answer) if part)
         return f"{self.open}{thinking}{self.close}{self.answer_open}{answer}{self.answer_close}"
 
     def parse(self, text: str) -> Reply:
@@ -74,6 +76,17 @@ class TraceFormat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             return Reply(rest.strip(), "", "the thought is not closed")
         answer = tail.strip().removeprefix(self.answer_open.strip()).removesuffix(self.answer_close.strip()).strip()
         return Reply(thinking.strip(), answer, self._defect(head, opened, thinking, tail, answer))
+
+    def holds(self, thinking: str, answer: str) -> bool:
+        """Whether a rendered reply would be read as the same thought and answer: not if they hold the format's marks.
+
+        A format without a thought reads all as the answer, and holds any text.
+        """
+        if not self.open:
+            return True
+        found = self.parse(self.render(thinking, answer))
+        is_whole = found.malformed is None or not answer.strip()
+        return is_whole and (found.thinking, found.answer) == (thinking.strip(), answer.strip())
 
     def _defect(self, head: str, opened: str, thinking: str, tail: str, answer: str) -> str | None:
         opening, closing = self.open.strip(), self.close.strip()

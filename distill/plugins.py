@@ -63,6 +63,7 @@ BUILTIN: Mapping[Kind, Mapping[str, str]] = {
     "builders": {
         "answer_only": "distill.builders.plain:answer_only",
         "plain": "distill.builders.plain:plain",
+        "rewrite": "distill.builders.rewrite:rewrite",
     },
 }
 

@@ -6,6 +6,7 @@ import random
 from distill.builders import Builder, Lesson, Workshop
 from distill.builders.plain import example
 from distill.engines import Request
+from distill.formats import Reply
 from distill.recipe import Sampling
 from distill.types import Example
 
@@ -44,3 +45,8 @@ def asking(*, engine: dict[str, str]) -> Builder:
         return [example(lesson.kept[0], workshop.trace_format, verdict.outcome)]
 
     return build
+
+
+def keeps_its_first_line(original: Reply, rewritten: Reply) -> str | None:
+    same = original.thinking.partition("\n")[0] == rewritten.thinking.partition("\n")[0]
+    return None if same else "another first line"

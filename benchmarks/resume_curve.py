@@ -25,7 +25,7 @@ from distill.reporting.plots import BLUE, GREY, STYLE, VERMILLION, WIDTH
 PICTURE = Path(__file__).parent.parent / "docs/resume-curve.svg"
 SAVE_EVERY = 7
 SETTINGS = (
-    *("generate.teacher={engine: solver}", "generate.sources.0.count=300", "eval=null", "train.smoke.prompts=0"),
+    *("generate.teacher={engine: solver}", "generate.sources.0.count=300", "train.smoke.prompts=0"),
     *("train.save_dtype=float32", "train.sft.logging_steps=1", f"train.sft.save_steps={SAVE_EVERY}"),
 )
 DROPOUT = ("train.method=lora", "train.lora={lora_dropout: 0.1}", "train.sft.learning_rate=5e-3")

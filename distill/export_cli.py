@@ -28,9 +28,15 @@ def export(
             "completion), sharegpt, or messages.",
         ),
     ] = None,
+    pairs: Annotated[
+        bool,
+        typer.Option(
+            "--pairs", help="With --data jsonl or parquet: the preference pairs of filter.pairs, for DPO and SimPO."
+        ),
+    ] = False,
     to: Annotated[
         Path | None,
-        typer.Option("--to", metavar="DIR", help="Where to; 'export' or 'data-FORM' in the run if not given."),
+        typer.Option("--to", metavar="DIR", help="Where to; 'export', 'data-FORM' or 'pairs-FORM' in the run else."),
     ] = None,
     licence: Annotated[
         str | None, typer.Option("--licence", metavar="NAME", help="With --data: what its card says, as apache-2.0.")
@@ -43,13 +49,15 @@ def export(
     """Write a run's student as a folder that a server takes as it is; an adapter is merged, and the merge is checked.
 
     The adapter itself needs no export: 'student' in the run's folder is one that peft and vLLM load. With --data, write
-    the examples that the student was taught.
+    the examples that the student was taught; with --pairs, too, those to be preferred beside those to be rejected.
     """
     directory = Path(run) if Path(run).is_dir() else runs / run
     if data is not None:
         from distill.stages.publish import publish
 
-        said = publish(directory, data, to, licence=licence, push=push, public=public)
+        said = publish(directory, data, to, pairs=pairs, licence=licence, push=push, public=public)
+    elif pairs:
+        raise RecipeError("--pairs is for a dataset: give --data jsonl or --data parquet, too")
     elif licence is not None:
         raise RecipeError(f"--licence {licence!r} is for a dataset: give --data, too")
     else:

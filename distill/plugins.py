@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from distill.errors import MissingExtraError, PluginError, did_you_mean
 
-Kind = Literal["sources", "adopters", "engines", "verifiers", "selectors", "builders"]
+Kind = Literal["sources", "adopters", "engines", "verifiers", "selectors", "builders", "pairs"]
 Factory = Callable[..., Any]
 
 # Strings, so that listing what there is imports none of it.
@@ -64,6 +64,10 @@ BUILTIN: Mapping[Kind, Mapping[str, str]] = {
         "answer_only": "distill.builders.plain:answer_only",
         "plain": "distill.builders.plain:plain",
         "rewrite": "distill.builders.rewrite:rewrite",
+    },
+    "pairs": {
+        "correct_against_incorrect": "distill.builders.pairs:correct_against_incorrect",
+        "shortest_against_longest": "distill.builders.pairs:shortest_against_longest",
     },
 }
 

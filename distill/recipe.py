@@ -171,6 +171,8 @@ class Filter(Section):
     """Steps, read from top to bottom. A dropped trace keeps the first reason that dropped it. Not given, they are
     structure, correct, repetition and dedup, with decontaminate before it in a recipe that measures something."""
     build: PartUse = Use(use="plain")
+    pairs: PartUse | None = None
+    """Pairs of traces, one to be preferred, written beside the examples to `pairs.jsonl`; none if not given."""
     workers: int | None = Field(default=None, ge=1)
     """Processes that look at traces; one for each core if not given."""
 
@@ -248,6 +250,8 @@ class Recipe(Section):
         for index, step in enumerate(self.filter.select):
             _check_part(("filter", "select", index), "selectors", step.use, step.options)
         _check_builder(("filter", "build"), self.filter.build)
+        if self.filter.pairs:
+            _check_part(("filter", "pairs"), "pairs", self.filter.pairs.use, self.filter.pairs.options)
         self._check_budget()
         for where, name in self._format_names():
             if name not in FORMATS:

@@ -4,7 +4,7 @@
       recipe.yaml      resolved, re-runnable as it is
       manifest.json    versions, hardware, git commit, and for each stage its section, times and counts
       problems.jsonl traces.jsonl verdicts.jsonl unfinished.jsonl pass_rates.jsonl index.sqlite     generate
-      decisions.jsonl train.jsonl dropped.md                                                        filter
+      decisions.jsonl train.jsonl pairs.jsonl dropped.md                                            filter
       checkpoints/ student/                                                                         train
       eval/<suite>/<model>/                                                                         eval
       report.md report.html                                                                         report
@@ -28,7 +28,7 @@ from distill import environment
 from distill.errors import RecipeError, RunChangedError, RunError, RunLockedError
 from distill.journal import Journal, storage_errors
 from distill.recipe import STAGES, Recipe, Stage
-from distill.types import Decision, Example, PassRate, Problem, Trace, Verdict
+from distill.types import Decision, Example, Pair, PassRate, Problem, Trace, Verdict
 
 # Options of an engine that say where it works, and how fast; not what it answers.
 WHERE = (
@@ -72,7 +72,7 @@ OUTPUTS: Mapping[Stage, tuple[str, ...]] = {
         "index.sqlite",
         "index.sqlite-wal",
     ),
-    "filter": ("decisions.jsonl", "train.jsonl", "dropped.md", ".filter"),
+    "filter": ("decisions.jsonl", "train.jsonl", "pairs.jsonl", "dropped.md", ".filter"),
     "train": ("checkpoints", "student", "student.partial"),
     "eval": ("eval", "report.md", "report.html", "plots"),
 }
@@ -91,6 +91,7 @@ class Run:
         self.pass_rates = Journal(directory / "pass_rates.jsonl", PassRate)
         self.decisions = Journal(directory / "decisions.jsonl", Decision)
         self.examples = Journal(directory / "train.jsonl", Example)
+        self.pairs = Journal(directory / "pairs.jsonl", Pair)
         self.student_dir = directory / "student"
         self.checkpoints_dir = directory / "checkpoints"
         self.logs_dir = directory / "logs"

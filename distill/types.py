@@ -145,6 +145,23 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     """The traces it was built from: one for a plain example, several for a journey."""
 
 
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """Two replies to one problem, one preferred: TRL's conversational preference form. A line of `pairs.jsonl`."""
+
+    prompt: list[Message]
+    chosen: list[Message]
+    rejected: list[Message]
+    problem_id: str
+    chosen_id: str
+    """The trace that is to be preferred."""
+    rejected_id: str
+    kind: str
+    """What sets them apart: ``shortest against longest``."""
+    chosen_tokens: int
+    """The student's."""
+    rejected_tokens: int
+
+
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """What a verifier returns: a `Verdict` that does not know its trace yet."""
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from distill.recipe import Recipe
 from distill.run import open_run
 from distill.stages.filter import filter_traces
-from distill.types import Decision, Example, PassRate, Problem, Trace, Verdict
+from distill.types import Decision, Example, Pair, PassRate, Problem, Trace, Verdict
 
 DOMAINS = ("math", "code", "science")
 
@@ -56,6 +56,7 @@ class Filtered(NamedTuple):
     item_of: dict[str, Item]
     """The heap's items by the ids of their traces."""
     train_bytes: bytes
+    pairs: list[Pair]
 
     @property
     def kept(self) -> list[Item]:
@@ -63,10 +64,17 @@ class Filtered(NamedTuple):
 
 
 def filtered(
-    heap: Sequence[Item], select: list[Any], *, order: int = 0, seed: int = 0, workers: int = 1, build: Any = "plain"
+    heap: Sequence[Item],
+    select: list[Any],
+    *,
+    order: int = 0,
+    seed: int = 0,
+    workers: int = 1,
+    build: Any = "plain",
+    pairs: Any = None,
 ) -> Filtered:
     """Write the heap as a run in an order of arrival, and filter it. `order` is what the order is drawn from."""
-    section = {"select": select, "workers": workers, "build": build}
+    section = {"select": select, "workers": workers, "build": build, "pairs": pairs}
     recipe = Recipe.model_validate(
         {
             "name": "heap",
@@ -92,6 +100,7 @@ def filtered(
             funnel=run.manifest["stages"]["filter"]["funnel"],
             item_of={_trace_id(number, item): item for number, item in arrival},
             train_bytes=run.examples.path.read_bytes(),
+            pairs=list(run.pairs),
         )
 
 

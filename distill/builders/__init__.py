@@ -4,16 +4,16 @@ A builder of your own is a callable, called with the recipe's options, that retu
 name it as ``build: my_package.module:my_builder``, or export it as an entry point of the group ``distill.builders``.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from distill.engines import Completion, Request
 from distill.formats import TraceFormat
 from distill.selectors import Candidate
-from distill.types import Example, Problem, Verdict
+from distill.types import Example, Problem, Trace, Verdict
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Lesson:
     kept: Sequence[Candidate]
     """Those that no step dropped, at least one, sorted by their ids."""
     read_dropped: Callable[[], Sequence[Candidate]] = lambda: ()
+    spared: Set[str] = frozenset()
+    """Ids of dropped traces with which no gate found fault: a choice, such as `per_problem`, left them out."""
 
     @cached_property
     def dropped(self) -> Sequence[Candidate]:
@@ -72,4 +74,28 @@ class Builder(Protocol):
 
     def __call__(self, lesson: Lesson, workshop: Workshop) -> Iterable[Example] | Awaitable[Iterable[Example]]:
         """The examples that one problem's traces give; a builder that waits for others is ``async``."""
+        ...
+
+
+class Match(NamedTuple):
+    """Two traces of one problem, for a `Pair`."""
+
+    kind: str
+    chosen: Candidate
+    rejected: Candidate
+
+
+class Pairing(Protocol):
+    """Says which traces of a problem are to be preferred to which. Made by a factory that takes the recipe's options.
+
+    One of your own: ``pairs: my_package.module:my_pairing``, or an entry point of the group ``distill.pairs``.
+    """
+
+    def __call__(self, lesson: Lesson, count_tokens: Callable[[Trace], int]) -> Iterable[Match]:
+        """The matches of one problem.
+
+        Args:
+            lesson: Its traces.
+            count_tokens: Length of a trace's reply in the student's tokens.
+        """
         ...

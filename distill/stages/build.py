@@ -13,7 +13,7 @@ from distill import plugins, progress
 from distill.builders import Builder, Lesson
 from distill.engines import Completion, Engine, Request, Session
 from distill.errors import DistillError, EngineError, EngineStartError, PluginError
-from distill.filtering import Reader, Table
+from distill.filtering import Table, Tools
 from distill.judging import Bench, opened
 from distill.recipe import Recipe, Teacher
 from distill.run import Run
@@ -25,14 +25,20 @@ TOLD = 1_000
 """Examples between two lines of progress."""
 
 
-def lessons(table: Table, reader: Reader) -> Iterator[Lesson]:
+def lessons(table: Table, tools: Tools) -> Iterator[Lesson]:
     """The problems that have a kept trace, sorted by their ids."""
+    reader, choices = tools.reader, {place for place, step in enumerate(tools.steps) if step.choice}
     for _, group in groupby(table.decided(), key=lambda found: found.problem_id):
         found = list(group)
         kept = [reader.candidate(trace.place) for trace in found if trace.step is None]
         if kept:
             dropped = [trace.place for trace in found if trace.step is not None]
-            yield Lesson(kept[0].problem, kept, lambda places=dropped: [reader.candidate(place) for place in places])
+            yield Lesson(
+                kept[0].problem,
+                kept,
+                lambda places=dropped: [reader.candidate(place) for place in places],
+                frozenset(trace.trace_id for trace in found if trace.step in choices),
+            )
 
 
 class Built(NamedTuple):
@@ -43,10 +49,10 @@ class Built(NamedTuple):
     """What the builder said of its examples, counted, the most frequent first."""
 
 
-def write_examples(run: Run, table: Table, reader: Reader) -> Built:
+def write_examples(run: Run, table: Table, tools: Tools) -> Built:
     """Build what the kept traces teach and write `train.jsonl`."""
     tallies = Counter[str]()
-    count = run.examples.write_all(_examples(run, lessons(table, reader), table.num_kept, tallies))
+    count = run.examples.write_all(_examples(run, lessons(table, tools), table.num_kept, tallies))
     for what, times in tallies.most_common():
         progress.say(f"filter: {what}: {times:,}")
     return Built(count, dict(tallies.most_common()))

@@ -29,13 +29,19 @@ SIZES = (
 """The Hub's size categories, by what their sets are smaller than."""
 TRACES = {"sharegpt": "messages: conversations, system: system", "messages": "messages: messages"}
 """How `generate.adopt` reads the rows again, by form."""
-_PAIRS = "`prompt` and `completion`: messages, in TRL's prompt-completion form; the loss is on the completion."
+_COMPLETIONS = "`prompt` and `completion`: messages, in TRL's prompt-completion form; the loss is on the completion."
 COLUMNS = {
-    "jsonl": _PAIRS,
-    "parquet": _PAIRS,
+    "jsonl": _COMPLETIONS,
+    "parquet": _COMPLETIONS,
     "sharegpt": "`system`, and `conversations` of `from` (human, gpt) and `value`: ShareGPT's form.",
     "messages": "`messages` of `role` and `content`.",
 }
+
+
+PAIR_COLUMNS = (
+    "`prompt`, `chosen` and `rejected`: messages, in TRL's preference form, for DPO and SimPO. `kind` says what sets "
+    "the two apart; `chosen_tokens` and `rejected_tokens` count the student's tokens."
+)
 
 
 @dataclass
@@ -44,6 +50,8 @@ class Shape:
 
     form: str
     file: str
+    noun: str = "examples"
+    """What a row is: ``examples`` or ``pairs``."""
     rows: int = 0
     problems: int = 0
     verifiers: Counter[str] = field(default_factory=Counter[str])
@@ -60,16 +68,19 @@ def card(recipe: Recipe, manifest: Mapping[str, Any], shape: Shape, licence: str
         licence: By the Hub's name; left open if not given.
         repository: Where it will lie on the Hub, if anywhere.
     """
+    is_paired = shape.noun == "pairs"
+    ids = "chosen_id`, `rejected_id" if is_paired else "trace_ids"
+    columns = PAIR_COLUMNS if is_paired else COLUMNS[shape.form]
     parts = [
         f"---\n{_front_matter(recipe, shape, licence)}---",
         f"# {inline(recipe.name)}",
         inline(recipe.description.strip()),
-        f"{shape.rows:,} examples of {shape.problems:,} problems, made with distill: traces of a teacher, judged, "
+        f"{shape.rows:,} {shape.noun} of {shape.problems:,} problems, made with distill: traces of a teacher, judged, "
         f"filtered, and written as a student is taught them. Domains: {_counted(shape.domains)}. Verifiers: "
         f"{_counted(shape.verifiers)}.",
         "## Rows",
-        f"{COLUMNS[shape.form]} A reply is in the trace format `{recipe.student_format.name}`. Besides: `problem_id` "
-        f"and `trace_ids` (digests, the same in every run), `source`, `domain`, `verifier`, and `reference`, the "
+        f"{columns} A reply is in the trace format `{recipe.student_format.name}`. Besides: `problem_id` "
+        f"and `{ids}` (digests, the same in every run), `source`, `domain`, `verifier`, and `reference`, the "
         f"accepted answer, where there is one.",
         _loading(recipe, shape, repository),
         "## Which step took what",
@@ -101,7 +112,7 @@ def _counted(counter: Counter[str]) -> str:
 def _loading(recipe: Recipe, shape: Shape, repository: str | None) -> str:
     loader = "parquet" if shape.form == "parquet" else "json"
     call = f'"{repository}"' if repository else f'"{loader}", data_files="{shape.file}"'
-    python = f'from datasets import load_dataset\n\nexamples = load_dataset({call}, split="train")'
+    python = f'from datasets import load_dataset\n\n{shape.noun} = load_dataset({call}, split="train")'
     if shape.form not in TRACES:
         return fenced(python, "python")
     adopting = (

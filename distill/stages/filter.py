@@ -20,6 +20,7 @@ from distill.run import Run, file_digest
 from distill.selectors import Context
 from distill.selectors.gates import ended
 from distill.stages.build import write_examples
+from distill.stages.pairs import write_pairs
 from distill.types import Decision, Problem
 
 
@@ -28,17 +29,20 @@ def filter_traces(run: Run) -> None:
     run.needs(run.traces.path, "generate")
     with run.stage("filter") as record:
         inputs = f"{file_digest(run.traces.path)}-{file_digest(run.verdicts.path)}"
-        if record.get("inputs") == inputs and run.examples.path.exists():
+        is_paired = run.recipe.filter.pairs is None or run.pairs.path.exists()
+        if record.get("inputs") == inputs and run.examples.path.exists() and is_paired:
             progress.say(f"filter: nothing new; {record['examples']} examples stand")
             return
         with work_folder(run) as scratch, Table(scratch / "traces.sqlite") as table:
             tools = tools_of(run.recipe, run.dir, scratch)
             sift(run, table, tools, scratch)
             run.decisions.write_all(decisions(table, tools.steps))
-            num_examples, tallies = write_examples(run, table, tools.reader)
+            num_examples, tallies = write_examples(run, table, tools)
             write_dropped(run.dir / "dropped.md", table, tools)
             record.update(inputs=inputs, funnel=funnel(table, tools.steps), examples=num_examples, traces=len(table))
             record["built"] = tallies
+            if run.recipe.filter.pairs:
+                record["pairs"] = write_pairs(run, run.recipe.filter.pairs, table, tools)
             num_kept = table.num_kept
     progress.say(f"filter: {record['traces']:,} traces, {num_kept:,} kept, {num_examples:,} examples")
 

@@ -1,6 +1,6 @@
-"""publish: the examples of a run as a dataset that others can load, with a card that says how it was made.
+"""publish: the examples of a run, or its pairs, as a dataset that others can load, with a card that says how it came.
 
-    train.jsonl or train.parquet     a row for each example
+    train.jsonl or train.parquet     a row for each example, or pair
     README.md                        the dataset's card
 
 Memory does not grow with the examples.
@@ -21,7 +21,7 @@ from distill.errors import RunError
 from distill.journal import Journal, storage_errors
 from distill.run import num_lines, read_manifest
 from distill.stages.data_card import Shape, card, name_of
-from distill.types import Example, Problem
+from distill.types import Example, Pair, Problem
 
 BATCH = 1_000
 """Rows that are written to Parquet at once."""
@@ -32,9 +32,9 @@ Row = dict[str, Any]
 
 
 class Form(NamedTuple):
-    """How an example becomes a row."""
+    """How an example, or a pair, becomes a row."""
 
-    row: Callable[[Example], Row]
+    row: Callable[[Any], Row]
     """Its own columns; those of its origin are the same in every form."""
     file: str
 
@@ -58,6 +58,17 @@ def _sharegpt(example: Example) -> Row:
     }
 
 
+def _preference(pair: Pair) -> Row:
+    sides = {name: list(getattr(pair, name)) for name in ("prompt", "chosen", "rejected")}
+    return sides | {name: getattr(pair, name) for name in PAIR_TEXTS + PAIR_COUNTS}
+
+
+PAIR_TEXTS = ("kind", "chosen_id", "rejected_id")
+PAIR_COUNTS = ("chosen_tokens", "rejected_tokens")
+PAIR_FORMS: dict[str, Form] = {
+    "jsonl": Form(_preference, "train.jsonl"),
+    "parquet": Form(_preference, "train.parquet"),
+}
 FORMS: dict[str, Form] = {
     "jsonl": Form(_prompt_completion, "train.jsonl"),
     "parquet": Form(_prompt_completion, "train.parquet"),
@@ -71,16 +82,18 @@ def publish(
     name: str,
     to: Path | None = None,
     *,
+    pairs: bool = False,
     licence: str | None = None,
     push: str | None = None,
     public: bool = False,
 ) -> str:
-    """Write a run's examples as a dataset; upload it if told so.
+    """Write a run's examples, or its pairs, as a dataset; upload it if told so.
 
     Args:
         directory: The run's.
-        name: One of `FORMS`.
+        name: One of `FORMS`; of `PAIR_FORMS` for pairs.
         to: Made; must not exist. A folder in the run if not given.
+        pairs: Write the preference pairs that `filter.pairs` asked for, not the examples.
         licence: What the card says the rows may be used under, by the Hub's name: ``apache-2.0``.
         push: The Hub's repository to upload to; made private if it does not exist.
         public: Whether it may be public.
@@ -91,45 +104,51 @@ def publish(
     Raises:
         RunError: If there is no such form, the run is not filtered, the folder exists, or the Hub refuses.
     """
-    if name not in FORMS:
-        raise RunError(f"--data {name!r} is not a form of data; choose one of {', '.join(FORMS)}")
-    target = to or directory / f"data-{name}"
-    examples = Journal(directory / "train.jsonl", Example)
-    if not examples.path.exists():
-        raise RunError(f"{examples.path} does not exist yet: run `distill filter` first")
+    forms, noun = (PAIR_FORMS, "pairs") if pairs else (FORMS, "examples")
+    if name not in forms:
+        raise RunError(f"--data {name!r} is not a form of {'pairs' if pairs else 'data'}; choose one of {', '.join(forms)}")
+    form, target = forms[name], to or directory / f"{'pairs' if pairs else 'data'}-{name}"
+    records = Journal(directory / "pairs.jsonl", Pair) if pairs else Journal(directory / "train.jsonl", Example)
+    if not records.path.exists():
+        before = " with a recipe that has `filter.pairs`" if pairs else ""
+        raise RunError(f"{records.path} does not exist yet: run `distill filter`{before} first")
     if target.exists():
         raise RunError(f"{target} exists already: remove it, or give another folder with --to")
     recipe, partial = recipes.load(directory / "recipe.yaml"), target.with_name(f"{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     with storage_errors(target), _originals(directory / "problems.jsonl") as problem_of:
         partial.mkdir(parents=True)
-        shape = Shape(name, FORMS[name].file)
-        rows = _rows(examples, FORMS[name], problem_of, shape, num_lines(examples.path))
-        (_write_parquet if name == "parquet" else _write_jsonl)(rows, partial / shape.file)
+        shape = Shape(name, form.file, noun)
+        rows = _rows(records, form, problem_of, shape, num_lines(records.path))
+        if name == "parquet":
+            _write_parquet(rows, partial / shape.file, is_paired=pairs)
+        else:
+            _write_jsonl(rows, partial / shape.file)
         text = card(recipe, read_manifest(directory), shape, licence, push)
         (partial / "README.md").write_text(text, encoding="utf-8")
         partial.rename(target)
-    said = f"{target}: {shape.rows:,} examples of {shape.problems:,} problems as {name}, with a card (README.md)"
+    said = f"{target}: {shape.rows:,} {noun} of {shape.problems:,} problems as {name}, with a card (README.md)"
     return said + (_push(target, push, public=public) if push else "")
 
 
 def _rows(
-    examples: Iterable[Example], form: Form, problem_of: Callable[[str], Problem], shape: Shape, total: int
+    records: Iterable[Example | Pair], form: Form, problem_of: Callable[[str], Problem], shape: Shape, total: int
 ) -> Iterator[Row]:
     """The rows; what they are counts itself on the way."""
     seen = _Distinct()
     with contextlib.closing(seen), progress.track("export", total) as tracker:
-        for example in examples:
-            problem = problem_of(example.problem_id)
+        for record in records:
+            problem = problem_of(record.problem_id)
             shape.rows += 1
             shape.problems += seen.add(problem.id)
             shape.verifiers[problem.verifier] += 1
             shape.domains[problem.domain or "unstated"] += 1
             tracker.advance()
+            traces = {} if isinstance(record, Pair) else {"trace_ids": record.trace_ids}
             yield {
-                **form.row(example),
+                **form.row(record),
                 "problem_id": problem.id,
-                "trace_ids": example.trace_ids,
+                **traces,
                 "source": name_of(problem.source),
                 "domain": problem.domain,
                 "verifier": problem.verifier,
@@ -177,19 +196,18 @@ def _write_jsonl(rows: Iterable[Row], path: Path) -> None:
             file.write(json.dumps(row, ensure_ascii=False).translate(LINE_ENDS) + "\n")
 
 
-def _write_parquet(rows: Iterable[Row], path: Path) -> None:
+def _write_parquet(rows: Iterable[Row], path: Path, *, is_paired: bool) -> None:
     arrow: Any = plugins.need("pyarrow", "--data parquet", "hub")
     parquet: Any = plugins.need("pyarrow.parquet", "--data parquet", "hub")
     text, messages = arrow.string(), arrow.list_(arrow.struct([("role", arrow.string()), ("content", arrow.string())]))
-    schema = arrow.schema(
-        [
-            ("prompt", messages),
-            ("completion", messages),
-            ("problem_id", text),
-            ("trace_ids", arrow.list_(text)),
-            *((name, text) for name in ("source", "domain", "verifier", "reference")),
-        ]
+    own = (
+        [("chosen", messages), ("rejected", messages), *((name, text) for name in PAIR_TEXTS)]
+        + [(name, arrow.int64()) for name in PAIR_COUNTS]
+        if is_paired
+        else [("completion", messages), ("trace_ids", arrow.list_(text))]
     )
+    origin = [(name, text) for name in ("problem_id", "source", "domain", "verifier", "reference")]
+    schema = arrow.schema([("prompt", messages), *own, *origin])
     found = iter(rows)
     with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
         for first in found:

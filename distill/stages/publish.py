@@ -106,7 +106,9 @@ def publish(
     """
     forms, noun = (PAIR_FORMS, "pairs") if pairs else (FORMS, "examples")
     if name not in forms:
-        raise RunError(f"--data {name!r} is not a form of {'pairs' if pairs else 'data'}; choose one of {', '.join(forms)}")
+        raise RunError(
+            f"--data {name!r} is not a form of {'pairs' if pairs else 'data'}; choose one of {', '.join(forms)}"
+        )
     form, target = forms[name], to or directory / f"{'pairs' if pairs else 'data'}-{name}"
     records = Journal(directory / "pairs.jsonl", Pair) if pairs else Journal(directory / "train.jsonl", Example)
     if not records.path.exists():

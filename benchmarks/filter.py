@@ -1,14 +1,16 @@
 """What filtering a heap of traces takes: rate, and memory that should not grow with the heap.
 
-    python benchmarks/filter.py                         10,000, 100,000 and 1,000,000 traces; 10 GB of disk, an hour
-    python benchmarks/filter.py 10000 100000            some minutes
+    python benchmarks/filter.py                             10,000, 100,000 and 1,000,000 traces; 10 GB of disk, hours
+    python benchmarks/filter.py 10000 100000                some minutes
+    python benchmarks/filter.py --words 100 10000 1000000   short traces: does memory grow with their number?
 
-Traces are made of a vocabulary's random sentences, their lengths log-normal with a median of 1,000 words and a long
-tail, four to a problem; some are wrong, truncated, looping or refusals. The steps are all that look at text, then
+Traces are made of a vocabulary's random sentences, their lengths log-normal with a median of 1,000 words (or
+`--words`) and a long tail, four to a problem; some are wrong, truncated, looping or refusals. The steps are all that look at text, then
 decontamination, duplicates and a cap for each problem. Memory is the largest sum of the proportional set sizes (PSS)
 of the command and its processes, looked at five times a second. Prints a Markdown table for docs/filter.md.
 """
 
+import argparse
 import json
 import random
 import shutil
@@ -24,7 +26,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from distill.types import PassRate, Problem, Trace, Verdict
 
-MEDIAN_WORDS, SPREAD = 1_000, 0.8
+SPREAD = 0.8
 SIBLINGS = 4
 MOST_TOKENS = 16_384
 RECIPE = """\
@@ -60,16 +62,16 @@ def sentences(rng: random.Random) -> list[str]:
     ]
 
 
-def thought(rng: random.Random, pool: list[str], number: int) -> str:
-    """A long text whose numbers occur in no other."""
-    num_words = min(20_000, rng.lognormvariate(0, SPREAD) * MEDIAN_WORDS)
+def thought(rng: random.Random, pool: list[str], number: int, words: int) -> str:
+    """A text of some `words` words, whose numbers occur in no other."""
+    num_words = min(20_000, rng.lognormvariate(0, SPREAD) * words)
     parts = [f"{line} {number + place}" for place, line in enumerate(rng.choices(pool, k=max(2, int(num_words / 14))))]
     if number % 50 == 7:
         parts += [f"Wait, let me check {parts[-1]}"] * 60
     return "\n\n".join(" ".join(parts[start : start + 4]) for start in range(0, len(parts), 4))
 
 
-def make(folder: Path, count: int) -> int:
+def make(folder: Path, count: int, words: int) -> int:
     """Write a run's journals with so many traces; returns the bytes of the traces."""
     rng = random.Random(0)
     pool = sentences(rng)
@@ -86,7 +88,7 @@ def make(folder: Path, count: int) -> int:
             file.writelines(msgspec.json.encode(record) + b"\n" for record in records)
     with (run / "traces.jsonl").open("wb") as traces, (run / "verdicts.jsonl").open("wb") as verdicts:
         for number in range(count):
-            trace = made(rng, pool, number, count)
+            trace = made(rng, pool, number, count, words)
             verdict = Verdict(trace_id=trace.id, outcome="incorrect" if number % 5 == 0 else "correct", method="math")
             traces.write(msgspec.json.encode(trace) + b"\n")
             verdicts.write(msgspec.json.encode(verdict) + b"\n")
@@ -112,7 +114,7 @@ def pass_rates(count: int) -> Iterator[PassRate]:
         )  # fmt: skip
 
 
-def made(rng: random.Random, pool: list[str], number: int, count: int) -> Trace:
+def made(rng: random.Random, pool: list[str], number: int, count: int, words: int) -> Trace:
     """Siblings come far apart, as they do where every problem is asked once before any is asked again."""
     num_problems = -(-count // SIBLINGS)
     asked, sample = problem_id(number % num_problems), number // num_problems
@@ -122,7 +124,7 @@ def made(rng: random.Random, pool: list[str], number: int, count: int) -> Trace:
         problem_id=asked,
         sample=sample,
         teacher="teacher",
-        thinking=thought(rng, pool, number),
+        thinking=thought(rng, pool, number, words),
         answer=answer,
         finish_reason="length" if number % 31 == 5 else "stop",
         completion_tokens=1,
@@ -158,12 +160,16 @@ def pss_mib(pid: int) -> float:
         return 0.0
 
 
-def main(counts: list[int]) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("counts", nargs="*", type=int, default=[10_000, 100_000, 1_000_000], help="traces")
+    parser.add_argument("--words", type=int, default=1_000, help="in the median trace")
+    asked = parser.parse_args()
     print("| traces | text | filter | rate | peak memory | kept |\n|--:|--:|--:|--:|--:|--:|")
-    for count in counts:
+    for count in asked.counts:
         folder = Path(tempfile.mkdtemp(prefix="filter-"))
         try:
-            size = make(folder, count)
+            size = make(folder, count, asked.words)
             seconds, peak = filtered(folder)
             record = json.loads((folder / "runs/heap/manifest.json").read_text())["stages"]["filter"]
         finally:
@@ -176,4 +182,4 @@ def main(counts: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    main([int(count) for count in sys.argv[1:]] or [10_000, 100_000, 1_000_000])
+    main()

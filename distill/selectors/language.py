@@ -84,6 +84,10 @@ _FUNCTION_WORDS = {
     "there then has all an were their one would will when what i",
 }
 _LANGUAGES = {name: frozenset(words.split()) for name, words in _FUNCTION_WORDS.items()}
+_OF_WORD = {
+    word: tuple(name for name, words in _LANGUAGES.items() if word in words)
+    for word in frozenset[str]().union(*_LANGUAGES.values())
+}
 _ALSO_ENGLISH = frozenset("also al come da dan de des die do es la le man no non op per plus se si un van".split())
 _TELLING = frozenset(
     word
@@ -218,9 +222,12 @@ def _tongue(line: str) -> str | None:
     words = [word for word in _WORD.findall(_QUOTED.sub(" ", line.lower())) if word.isascii() or len(word) > 1]
     if len(words) < NUM_WORDS_OF_LINE:
         return None
-    shares = {name: sum(map(known.__contains__, words)) / len(words) for name, known in _LANGUAGES.items()}
-    name = max(shares, key=lambda name: shares[name])
-    if shares[name] <= SHARE_OF_FUNCTION_WORDS:
+    counts = dict.fromkeys(_LANGUAGES, 0)
+    for word in words:
+        for name in _OF_WORD.get(word, ()):
+            counts[name] += 1
+    name = max(counts, key=lambda name: counts[name])
+    if counts[name] / len(words) <= SHARE_OF_FUNCTION_WORDS:
         return None
     is_sure = name == "English" or len(_TELLING & _LANGUAGES[name] & set(words)) >= NUM_TELLING
     return name if is_sure else None

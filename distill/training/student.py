@@ -159,7 +159,8 @@ def token_counter(student: str | Scratch | None, trace_format: TraceFormat) -> A
 
     def count(trace: Trace) -> int:
         text = trace_format.render(trace.thinking, trace.answer)
-        return len(tokenizer.encode(text, add_special_tokens=False).ids) + 1
+        # The fast form keeps no offsets, and takes a list
+        return len(tokenizer.encode_batch_fast([text], add_special_tokens=False)[0]) + 1
 
     return count
 

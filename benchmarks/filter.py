@@ -5,9 +5,10 @@
     python benchmarks/filter.py --words 100 10000 1000000   short traces: does memory grow with their number?
 
 Traces are made of a vocabulary's random sentences, their lengths log-normal with a median of 1,000 words (or
-`--words`) and a long tail, four to a problem; some are wrong, truncated, looping or refusals. The steps are all that look at text, then
-decontamination, duplicates and a cap for each problem. Memory is the largest sum of the proportional set sizes (PSS)
-of the command and its processes, looked at five times a second. Prints a Markdown table for docs/filter.md.
+`--words`) and a long tail, four to a problem; some are wrong, truncated, looping or refusals. The steps are all that
+look at text, then decontamination, duplicates and a cap for each problem. Memory is the largest sum of the proportional
+set sizes (PSS) of the command and its processes, looked at five times a second. Prints a Markdown table for
+docs/filter.md.
 """
 
 import argparse

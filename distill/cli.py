@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from distill import export_cli, recipes_cli
+from distill import export_cli, recipes_cli, view_cli
 from distill.errors import DistillError, RecipeError
 from distill.recipes_cli import RecipeArg
 
@@ -276,6 +276,7 @@ def report(
 
 
 app.command(epilog=export_cli.EPILOG)(export_cli.export)
+app.command(epilog=view_cli.EPILOG)(view_cli.view)
 
 
 @app.command(

@@ -13,6 +13,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "quant": ("bitsandbytes",),
     "hub": ("datasets",),
     "math": ("math-verify", "python-flint"),
+    "view": ("starlette", "uvicorn", "latex2mathml", "pygments"),
     "vllm": ("vllm",),
 }
 """The packages by which each extra is known to be there."""

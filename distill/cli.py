@@ -10,9 +10,21 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from distill import export_cli, recipes_cli, view_cli
+from distill import export_cli, recipes_cli, verify_cli, view_cli
 from distill.errors import DistillError, RecipeError
-from distill.recipes_cli import RecipeArg
+from distill.options import (
+    DEFAULT_RUNS,
+    AuditOption,
+    DryRunOption,
+    ExplainOption,
+    JsonOption,
+    LimitOption,
+    RecipeArg,
+    RestartOption,
+    RunOption,
+    RunsOption,
+    SetOption,
+)
 
 # Everything else is imported where it is used: 'distill --help' must answer at once ('benchmarks/startup.py').
 if TYPE_CHECKING:
@@ -36,43 +48,6 @@ app = typer.Typer(
 )
 app.add_typer(recipes_cli.app, name="recipes")
 
-RunOption = Annotated[
-    str | None, typer.Option("--run", metavar="NAME", help="Name of the run; the recipe's name if not given.")
-]
-RunsOption = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder that holds the runs.")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Override a key: '--set train.sft.learning_rate=2e-5'. Repeatable."
-    ),
-]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
-LimitOption = Annotated[
-    int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N problems or examples.")
-]
-RestartOption = Annotated[
-    str | None,
-    typer.Option("--restart", metavar="STAGE", help="Discard what this stage and later ones made, and do it again."),
-]
-AuditOption = Annotated[
-    int | None,
-    typer.Option(
-        "--audit",
-        min=1,
-        metavar="N",
-        help="Do not filter: draw N verdicts to mark by hand; once marked, say how often verdicts are wrong.",
-    ),
-]
-ExplainOption = Annotated[
-    str | None,
-    typer.Option(
-        "--explain",
-        metavar="TRACE",
-        help="Do not filter: say what each step makes of a trace, by its id; or all that a step found, by its name.",
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-DEFAULT_RUNS = Path("runs")
 STOPPED = 130
 
 
@@ -279,30 +254,7 @@ app.command(epilog=export_cli.EPILOG)(export_cli.export)
 app.command(epilog=view_cli.EPILOG)(view_cli.view)
 
 
-@app.command(
-    epilog="Examples: 'distill verify answers.jsonl'. 'distill verify answers.jsonl --out verdicts.jsonl --workers 4'. "
-    'A row: \'{"reference": "1/2", "response": "<think>...</think> It is 0.5."}\'. '
-    "From Python: 'from distill.verifiers import verify'"
-)
-def verify(
-    file: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help="Rows with 'reference' and 'response'.")],
-    verifier: Annotated[
-        str, typer.Option("--verifier", metavar="NAME", help="For rows that do not tell theirs.")
-    ] = "math",
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Where the verdicts go; standard output if not given.")
-    ] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, metavar="N", help="Processes that judge.")] = 1,
-    timeout: Annotated[float, typer.Option("--timeout", min=0.01, metavar="S", help="Seconds for one row.")] = 10.0,
-) -> None:
-    """Judge responses that you have already: a row with a verdict for each row of a file.
-
-    A row may also hold id, kind, options (of multiple choice), tests (of a program), prompt and metadata. Its verifier
-    is the one that its kind names, else 'choice' if it has options, 'code' if it has tests, else that of --verifier.
-    """
-    from distill.stages.verify import verify_file
-
-    verify_file(file, verifier=verifier, out=out, workers=workers, timeout=timeout)
+app.command(epilog=verify_cli.EPILOG)(verify_cli.verify)
 
 
 @app.command()

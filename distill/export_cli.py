@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from distill.errors import RecipeError
+from distill.options import DEFAULT_RUNS, RunsOption
 
 EPILOG = (
     "Examples: 'distill export runs/quickstart --to my-student', then 'vllm serve my-student'. "
@@ -18,7 +19,7 @@ EPILOG = (
 
 def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name in --runs.")],
-    runs: Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder that holds the runs.")] = Path("runs"),
+    runs: RunsOption = DEFAULT_RUNS,
     data: Annotated[
         str | None,
         typer.Option(

@@ -9,11 +9,9 @@ from typing import Annotated
 import typer
 
 from distill.errors import RecipeError
+from distill.options import RecipeArg
 
 app = typer.Typer(no_args_is_help=True, help="List, show and copy the recipes that ship with distill.")
-RecipeArg = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="A shipped name ('distill recipes list') or a path to a .yaml.")
-]
 
 
 @app.command("list")

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from distill.options import DEFAULT_RUNS, RunsOption
+
 EPILOG = (
     "Examples: 'distill view quickstart', while it generates or afterwards. "
     "'distill view runs/quickstart runs/quickstart-1': both, side by side. "
@@ -20,7 +22,7 @@ def view(
     view_runs: Annotated[
         list[str], typer.Argument(metavar="RUN...", help="Folders of runs, or their names in --runs.")
     ],
-    runs: Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder that holds the runs.")] = Path("runs"),
+    runs: RunsOption = DEFAULT_RUNS,
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, metavar="N", help="Where to listen; 0 takes a free port.")
     ] = 0,

@@ -19,6 +19,7 @@ from distill import plugins, yaml12
 from distill.errors import PluginError, RecipeError
 from distill.formats import FORMATS, TraceFormat, named_format
 from distill.mistakes import PartError, explained
+from distill.route import Route
 from distill.sections import Launch as Launch
 from distill.sections import Options, PartUse, Section, Train, Use
 from distill.sections import Scratch as Scratch
@@ -207,6 +208,8 @@ class Recipe(Section):
     filter: Filter = Filter()
     train: Train | None = None
     eval: Eval | None = None
+    route: Route | None = None
+    """The published road that it follows; nothing that a run does hangs on it."""
 
     @model_validator(mode="before")
     @classmethod

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from distill.selectors.contamination import METHODS, Index, Item, Match, Options
 from distill.selectors.contamination.text import key
 
-
 FERRY = (
     "A ferry carries 48 bicycles and 17 vans across the Limfjord each morning. On Thursdays Oddvar lets 9 more vans on "
     "board and turns 12 bicycles away. How many vehicles cross the fjord on a Thursday morning?"
@@ -58,11 +57,11 @@ def found(text: str, **options: object) -> Match | None:
         (SHORT.rstrip("."), "short", "exact"),
         (f"Solve this with care. {FERRY} Put the number into a box.", "ferry", "ngram"),
         (f"Answer with a number alone:\n\n{SHORT} Show your work.", "short", "ngram"),
-        (FERRY.replace("48", "52").replace("17", "23").replace("12", "8"), "ferry", "masked"),
+        (FERRY.translate(str.maketrans("14789", "25136")), "ferry", "masked"),
         (FERRY.replace("bicycles", "bikes").replace("Limfjord", "sound").replace("board", "deck"), "ferry", "fuzzy"),
         (
             "In the morning a ferry over the Limfjord takes 17 vans and 48 bicycles; but if it is Thursday, 12 "
-            "bicycles are turned away by Oddvar, who lets 9 vans more come on board. What is the count of vehicles on it then?",
+            "bicycles are turned away by Oddvar, who lets 9 vans more come on board. How many vehicles are on it then?",
             "ferry",
             "paraphrase",
         ),
@@ -149,6 +148,25 @@ def test_two_forms_in_one_suite_are_both_forms():
     filled = [Item("s", f"{n}", templates[n % 2].format(n + 40, [n, n + 5, n + 9])) for n in range(40)]
     index = Index(filled, Options(ngram=8))
     assert all(index.match(template.format(41, [3, 77, 12])) is None for template in templates)
+
+
+def test_a_short_item_whose_words_lie_scattered_in_a_long_text_is_not_in_it():
+    index = Index([*SUITE, Item("s", "zebu", "Do zebus outrun okapis uphill?")])
+    sentences = [
+        f"Sentence {n} about {word} says nothing new." for n, word in enumerate(FERRY.split() + LIBRARY.split())
+    ]
+    scattered = [
+        *sentences[:20],
+        "Zebus graze.",
+        *sentences[20:40],
+        "An okapi sleeps.",
+        *sentences[40:],
+        "I run uphill.",
+    ]
+    assert index.match(" ".join(scattered)) is None
+    match = index.match("Uphill, do zebus outrun an okapi?")
+    assert match is not None
+    assert match.item == "zebu"
 
 
 def test_a_blank_between_digits_is_a_sign():

@@ -13,6 +13,8 @@ from distill.selectors.contamination.weights import Weights
 
 LOST_NUMBERS = 0.1
 """How much a paraphrase loses if it keeps none of the item's numbers."""
+MIN_OF_TEXT = 0.1
+"""Share of a text, by weight, that a paraphrase has: a short item's words scattered over a long text are none."""
 KEPT_NUMBERS = 0.8
 """Share of an item's numbers, by weight, that a translation keeps."""
 OWN_ANCHORS = 1 / 3
@@ -84,6 +86,8 @@ class Overlap:
     @property
     def paraphrase(self) -> float:
         """How much of the item is there, and how much else: the mean of containment and cosine, less lost numbers."""
+        if self.of_text < MIN_OF_TEXT:
+            return 0.0
         cosine = math.sqrt(self.of_item * self.of_text)
         return (self.of_item + cosine) / 2 - LOST_NUMBERS * (1 - self.kept_numbers)
 

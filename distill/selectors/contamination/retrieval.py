@@ -14,8 +14,8 @@ COMMON = 0.1
 MIN_COMMON = 8
 MOST = 4
 """Entries compared in full, of those that share most for their size; the one that shares most in all joins them."""
-MIN_SCORE = 0.15
-"""Of the rare tokens alone; a paraphrase by all of them is at least twice that."""
+MIN_SCORE = 0.2
+"""Of the rare tokens alone; a paraphrase by all of them is about twice that."""
 MIN_PART = 0.3
 """Share of one of the two, by its rare tokens, for the one that shares most in all: is one inside the other?"""
 

@@ -37,7 +37,7 @@ def explained(
         if isinstance(cause, PartError):
             where = list(cause.where)
         key = ".".join(map(str, where))
-        place = f"{path}, line {_line_of(node, where)}"
+        place = _place_of(node, where, path)
         if key and any(_meet(override.partition("=")[0], key) for override in overrides):
             place = "--set"
         lines.append(f"{place}: {_sentence(item, key, cause, model)}")
@@ -85,22 +85,23 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     return [m for argument in getattr(annotation, "__args__", ()) for m in _models_in(argument)]
 
 
-def _line_of(node: yaml.Node | None, where: Sequence[str | int]) -> int:
-    """The line, from 1, of the deepest part of `where` that the file holds."""
-    line = 1
+def _place_of(node: yaml.Node | None, where: Sequence[str | int], path: Path) -> str:
+    """File and line, from 1, of the deepest part that is written down, here or in a file that this one extends."""
+    place = f"{path}, line 1"
     for part in where:
         found: yaml.Node | None = None
         if isinstance(node, yaml.MappingNode):
             for key_node, value_node in node.value:
                 if key_node.value == str(part):
-                    line, found = _own_line(key_node), value_node
+                    place, found = _own_place(key_node, path), value_node
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            line, found = _own_line(node.value[part]), node.value[part]
+            place, found = _own_place(node.value[part], path), node.value[part]
         if found is None:
-            return line
+            return place
         node = found
-    return line
+    return place
 
 
-def _own_line(node: yaml.Node) -> int:
-    return node.start_mark.line + 1 if node.start_mark else 1
+def _own_place(node: yaml.Node, path: Path) -> str:
+    mark = node.start_mark
+    return f"{mark.name or path}, line {mark.line + 1}" if mark else f"{path}, line 1"

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from distill import extends, plugins, yaml12
 from distill import overrides as overriding
-from distill import plugins, yaml12
 from distill.errors import PluginError, RecipeError
 from distill.formats import FORMATS, TraceFormat, named_format
 from distill.mistakes import PartError, explained
@@ -349,13 +349,10 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         RecipeError: If the file, or an override, says something that a recipe cannot mean.
     """
+    node = extends.read(path)
     try:
-        text = path.read_text(encoding="utf-8")
-        node = yaml12.compose(text)
-        data: Any = yaml12.load(text)
-    except OSError as error:
-        raise RecipeError(f"cannot read {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        data: Any = yaml12.construct(node)
+    except yaml.YAMLError as error:
         raise RecipeError(f"{path} is not YAML: {error}") from None
     if not isinstance(data, dict):
         raise RecipeError(

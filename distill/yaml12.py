@@ -23,6 +23,16 @@ def load(text: str) -> Any:
     return yaml.load(text, Loader=Loader)
 
 
-def compose(text: str) -> yaml.Node | None:
-    """The document's nodes, which know their lines."""
-    return yaml.compose(text, Loader=Loader)
+def compose(text: str, name: str = "") -> yaml.Node | None:
+    """The document's nodes, which know their lines, and the name of their file if it is given."""
+    loader = Loader(text)
+    loader.name = name or loader.name
+    try:
+        return loader.get_single_node()
+    finally:
+        loader.dispose()
+
+
+def construct(node: yaml.Node | None) -> Any:
+    """The data that nodes stand for."""
+    return None if node is None else Loader("").construct_document(node)

@@ -1,12 +1,13 @@
 """How well and how fast decontamination finds benchmark problems, beside the published rules. Prints markdown tables.
 
 python benchmarks/contamination.py pairs --pairs FILE.jsonl
+python benchmarks/contamination.py neighbours --texts FILE.jsonl
 python benchmarks/contamination.py speed [--problems 100000] [--datasets]
 
 A pair is a row with ``problem`` (a benchmark's text), ``output`` (a text that may be contaminated by it), ``label``
-(is it; null if undecided) and ``extra.kind``. The rules it is measured against are written anew from their description:
-any shared 8-gram of words, prompts of fewer than 8 words never (open-r1 `scripts/decontaminate.py`, s1), and
-rapidfuzz's ratio of at least 95 (OpenThoughts `open_thoughts/decontaminate.py`).
+(is it; null if undecided) and ``extra.kind``. Neighbours are rows of ``problem``. The rules for comparison are written
+anew from their description: any shared 8-gram of words, prompts of fewer than 8 words never (open-r1
+`scripts/decontaminate.py`, s1), and rapidfuzz's ratio of at least 95 (OpenThoughts `open_thoughts/decontaminate.py`).
 """
 
 import argparse
@@ -184,6 +185,20 @@ def print_held_out(pairs: Sequence[Pair]) -> None:
     print(f"\nThreshold of paraphrase chosen without the kind it is measured on ({span}): {total}")
 
 
+def print_neighbours(path: Path) -> None:
+    """Each text against all the others: none stems from another, so what matches is a false alarm or a duplicate."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    texts = list(dict.fromkeys(row["problem"] for row in rows))
+    items = [Item("others", str(number), text) for number, text in enumerate(texts)]
+    print("| | matched | by |\n|---|--:|---|")
+    for name, options in (("all methods", Options()), ("paraphrase: 0.6", Options(paraphrase=0.6))):
+        indexes = (Index(items[:place] + items[place + 1 :], options) for place in range(len(items)))
+        answers = [index.match(text) for index, text in zip(indexes, texts, strict=True)]
+        methods = Counter(match.method for match in answers if match is not None)
+        shown = ", ".join(f"{method} {count}" for method, count in methods.most_common())
+        print(f"| {name} | {methods.total()} of {len(texts)} | {shown} |")
+
+
 # --- speed ------------------------------------------------------------------------------------------------------------
 
 
@@ -275,10 +290,8 @@ def print_speed(num_problems: int, with_datasets: bool) -> None:
     full, full_seconds = timed(lambda: ours(world, texts, every))
     print("\n| one process | seconds | times as fast | matches |\n|---|--:|--:|--:|")
     print(f"| open-r1's method, n = {N}, plain Python | {base:.1f} | 1 | {sum(reference)} |")
-    print(
-        f"| ours, exact and n-gram, n = {N} | {ngram_seconds:.1f} | {base / ngram_seconds:.1f} | {sum(map(bool, ngram))} |"
-    )
-    print(f"| ours, all methods | {full_seconds:.1f} | {base / full_seconds:.1f} | {sum(map(bool, full))} |")
+    for name, seconds, answers in (("exact and n-gram", ngram_seconds, ngram), ("all methods", full_seconds, full)):
+        print(f"| ours, {name}, n = {N} | {seconds:.1f} | {base / seconds:.1f} | {sum(map(bool, answers))} |")
     if with_datasets:
         _, base = timed(lambda: theirs_mapped(world, texts, 2))
         _, ngram_seconds = timed(lambda: ours_mapped(world, texts, only, 2))
@@ -292,9 +305,7 @@ def print_speed(num_problems: int, with_datasets: bool) -> None:
 
 def print_agreement(world: World, reference: Sequence[bool], ngram: Sequence[str], full: Sequence[str]) -> None:
     """Who found what, by how the problem was planted."""
-    print(
-        "\n| planted | problems | both | theirs alone | ours alone, exact and n-gram | ours alone, all methods | found by none |"
-    )
+    print("\n| planted | problems | both | theirs alone | ours alone: exact, n-gram | by all methods | found by none |")
     print("|---|--:|--:|--:|--:|---|--:|")
     for kind in KINDS_SHOWN:
         rows = [place for place, problem in enumerate(world.problems) if problem.planted == kind]
@@ -312,12 +323,16 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     pairs = commands.add_parser("pairs")
     pairs.add_argument("--pairs", type=Path, required=True)
+    neighbours = commands.add_parser("neighbours")
+    neighbours.add_argument("--texts", type=Path, required=True)
     speed = commands.add_parser("speed")
     speed.add_argument("--problems", type=int, default=100_000)
     speed.add_argument("--datasets", action="store_true", help="also through datasets.map, in two processes")
     asked = parser.parse_args()
     if asked.command == "pairs":
         print_pairs(asked.pairs)
+    elif asked.command == "neighbours":
+        print_neighbours(asked.texts)
     else:
         print_speed(asked.problems, asked.datasets)
 

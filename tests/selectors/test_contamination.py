@@ -36,6 +36,7 @@ FRESH = [
     "Let $Q(x)$ be a polynomial with integer coefficients such that $Q(0) = 7$. Prove that it has no root at 3.",
     "Write a function that takes a list of numbers and returns the largest gap between two neighbours.",
     "How many vehicles does a garage with 12 bays hold?",
+    'def longest(words):\n    """Return the longest word in the given list."""',
     "",
     " \n",
     "?",
@@ -152,18 +153,11 @@ def test_two_forms_in_one_suite_are_both_forms():
 
 def test_a_short_item_whose_words_lie_scattered_in_a_long_text_is_not_in_it():
     index = Index([*SUITE, Item("s", "zebu", "Do zebus outrun okapis uphill?")])
-    sentences = [
-        f"Sentence {n} about {word} says nothing new." for n, word in enumerate(FERRY.split() + LIBRARY.split())
-    ]
-    scattered = [
-        *sentences[:20],
-        "Zebus graze.",
-        *sentences[20:40],
-        "An okapi sleeps.",
-        *sentences[40:],
-        "I run uphill.",
-    ]
-    assert index.match(" ".join(scattered)) is None
+    rng = random.Random(0)
+    filler = ["".join(rng.choices(string.ascii_lowercase, k=7)) for _ in range(120)]
+    for place, word in zip((10, 50, 90), ("zebus", "okapi", "uphill"), strict=True):
+        filler[place] = word
+    assert index.match(" ".join(filler)) is None
     match = index.match("Uphill, do zebus outrun an okapi?")
     assert match is not None
     assert match.item == "zebu"

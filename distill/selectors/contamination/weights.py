@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from distill.selectors.contamination.text import NUMBER, Tokens, stem
-from distill.selectors.contamination.words import FUNCTION, TASK
+from distill.selectors.contamination.words import FUNCTION, TASK, TRADE
 
 PRIOR = 500
 """Texts that the prior counts for: with as many benchmark items, both weigh the same."""
 _FUNCTION = frozenset(map(stem, FUNCTION))
 _TASK = frozenset(map(stem, TASK))
+_TRADE = frozenset(map(stem, TRADE))
 _ROUND = frozenset({"10", "20", "50", "100", "200", "500", "1000"})
 
 
@@ -26,7 +27,9 @@ def prior(token: str) -> float:
         return 0.5
     if token in _TASK:
         return 0.12
-    return 0.08 if len(token) == 1 else 0.002
+    if len(token) == 1:
+        return 0.08
+    return 0.03 if token in _TRADE else 0.002
 
 
 def _weight(token: str, count: int, num_texts: int) -> float:

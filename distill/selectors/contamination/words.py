@@ -28,6 +28,26 @@ TASK = frozenset(
 )
 """Words of the trade: they tell a kind of problem, not a problem."""
 
+TRADE = frozenset(
+    "arr array lst li nums num tup test testlist max min maximum minimum largest smallest greatest longest shortest "
+    "highest lowest tuple tuples dict dictionary dictionaries key keys pair pairs order ordered ascending "
+    "descending reverse reversed rearrange duplicate duplicates unique distinct different same remove insert append "
+    "add delete replace check whether convert contain contains containing character characters letter letters "
+    "lowercase uppercase digit digits substring prefix suffix word words sentence vowel vowels space spaces "
+    "whitespace binary decimal hexadecimal prime primes even odd square squares cube cubes factorial fibonacci "
+    "palindrome matrix row rows column columns grid node nodes tree edge edges graph path stack queue loop nested "
+    "common position positions occurrence occurrences frequency subset subarray subsequence sequence sequences "
+    "consecutive adjacent set sets operation operations implement method object valid invalid empty negative zero "
+    "item items record records group specified average mean median total combine concatenate merge split extract "
+    "filter search regex pattern match compare triangle angle angles circle radius area perimeter side sides point "
+    "points line lines plane segment polynomial root roots degree coefficient complex probability random divisible "
+    "divisor divisors multiple multiples factor factors remainder rational ratio distance speed rate volume surface "
+    "width height rectangle sphere equilateral right base power exponent vector function intersect intersection "
+    "union parallel perpendicular expression term terms series arithmetic geometric fraction fractions inequality "
+    "constant variable variables satisfy satisfies interval".split()
+)
+"""Words of a subject: rarer than those, but two problems of one subject share several."""
+
 FOREIGN = frozenset(
     "de la le el les los las un una une des du et est il que qui en der die das und ist ein eine den dem von mit zu "
     "auf por para con del se al di che non per sono gli nel da em os as uma o na no dans pour sur avec sont som och "

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from distill.errors import RecipeError
+from distill.errors import DataError, RecipeError
 from distill.types import Message
 
 OpenedBy = Literal["model", "template", "harness"]
@@ -35,6 +35,8 @@ class TraceFormat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     answer_open: str = ""
     """What stands between the thought's end and the answer."""
     answer_close: str = ""
+    answer_label: str = ""
+    """A word that every answer begins with. No mark: a reply may lack it, and any text may hold it."""
     system_prompt: str = ""
     opened_by: OpenedBy = "model"
 
@@ -57,7 +59,7 @@ class TraceFormat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """The text of a whole reply. A format without a thought has it as the first part of its answer."""
         if not self.open:
             return "\n\n".join(part for part in (thinking, answer) if part)
-        return f"{self.open}{thinking}{self.close}{self.answer_open}{answer}{self.answer_close}"
+        return f"{self.open}{thinking}{self.close}{self.answer_open}{self.answer_label}{answer}{self.answer_close}"
 
     def parse(self, text: str) -> Reply:
         """Take a reply's text apart. Never fails: what is missing is said in `Reply.malformed`.
@@ -75,6 +77,7 @@ class TraceFormat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         if not closed:
             return Reply(rest.strip(), "", "the thought is not closed")
         answer = tail.strip().removeprefix(self.answer_open.strip()).removesuffix(self.answer_close.strip()).strip()
+        answer = answer.removeprefix(self.answer_label.strip()).strip()
         return Reply(thinking.strip(), answer, self._defect(head, opened, thinking, tail, answer))
 
     def holds(self, thinking: str, answer: str) -> bool:
@@ -118,11 +121,35 @@ FORMATS: dict[str, TraceFormat] = {
             answer_open="<|begin_of_solution|>\n\n",
             answer_close="\n\n<|end_of_solution|>",
         ),
-        # simplescaling/s1, data/tokenization.py
-        TraceFormat(name="s1", open="<|im_start|>think\n", close="\n<|im_start|>answer\n"),
+        # simplescaling/s1, data/tokenization.py: there the label is left out where the answer holds it anywhere; here
+        # it is always written, so that it can be taken off again
+        TraceFormat(name="s1", open="<|im_start|>think\n", close="\n<|im_start|>answer\n", answer_label="Answer: "),
         TraceFormat(name="plain"),
     )
 }
+
+
+def convert(text: str, source: TraceFormat, target: TraceFormat) -> str:
+    r"""A reply of one format in the marks of another; thought and answer stay as they are, character by character.
+
+    To a format without a thought is a way without return: there both are one text.
+
+    Raises:
+        DataError: If the reply lacks its format's shape, or holds marks of the other.
+
+    Example:
+        >>> convert("<think>\n2 + 2\n</think>\n\n4", FORMATS["think"], FORMATS["s1"])
+        '<|im_start|>think\n2 + 2\n<|im_start|>answer\nAnswer: 4'
+    """
+    found = source.parse(text)
+    if found.malformed:
+        raise DataError(f"{text[:60]!r} is no reply in the trace format {source.name!r}: {found.malformed}")
+    if not target.holds(found.thinking, found.answer):
+        raise DataError(
+            f"{text[:60]!r} holds a mark of the trace format {target.name!r}, in which it would be read as another "
+            f"reply: drop it (the filter step `structure` does), or choose another format"
+        )
+    return target.render(found.thinking, found.answer)
 
 
 def named_format(name: str) -> TraceFormat:

@@ -4,10 +4,17 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from distill.errors import RecipeError
-from distill.formats import FORMATS, Reply, TraceFormat, named_format
+from distill.errors import DataError, RecipeError
+from distill.formats import FORMATS, Reply, TraceFormat, convert, named_format
 
 MARKED = [name for name in FORMATS if FORMATS[name].open]
+MARKS = sorted({mark for known in FORMATS.values() for mark in known.marks})
+LABELS = ["Answer:", "Answer: ", "\n", " "]
+# Text as models write it, with the marks and labels of all formats strewn in
+TEXTS = st.lists(st.one_of(st.text(max_size=12), st.sampled_from(MARKS), st.sampled_from(LABELS)), max_size=5).map(
+    "".join
+)
+PAIRS = [(one, other) for one in FORMATS for other in FORMATS]
 
 
 @pytest.mark.parametrize("name", MARKED)
@@ -19,6 +26,61 @@ def test_rendered_replies_parse_back(name: str, thinking: str, answer: str):
     assume(answer)
     assume(not any(mark.strip() in text for mark in marks if mark.strip() for text in (thinking, answer)))
     assert trace_format.parse(trace_format.render(thinking, answer)) == Reply(thinking, answer, None)
+
+
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+@given(thinking=TEXTS, answer=TEXTS)
+def test_a_round_trip_between_any_two_formats_is_the_identity(source: str, target: str, thinking: str, answer: str):
+    """Also where the text holds marks: then it is converted as it is, or refused, and never changed."""
+    one, other = FORMATS[source], FORMATS[target]
+    thinking, answer = (thinking if one.open else "").strip(), answer.strip()
+    assume(answer)
+    assume(one.holds(thinking, answer))
+    text = one.render(thinking, answer)
+    if not other.holds(thinking, answer):
+        with pytest.raises(DataError, match=f"holds a mark of the trace format '{target}'"):
+            convert(text, one, other)
+        return
+    there = convert(text, one, other)
+    if not other.open:
+        assert there == "\n\n".join(part for part in (thinking, answer) if part)
+        return
+    assert other.parse(there) == Reply(thinking, answer, None)
+    assert convert(there, other, one) == text
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+@given(thinking=TEXTS, answer=TEXTS)
+def test_only_a_formats_own_marks_are_in_its_way(name: str, thinking: str, answer: str):
+    own = [mark.strip() for mark in FORMATS[name].marks]
+    assume(not any(mark in part for mark in own for part in (thinking, answer)))
+    assert FORMATS[name].holds(thinking, answer)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "text", "converted"),
+    [
+        ("think", "s1", "<think>\na\n</think>\n\nb", "<|im_start|>think\na\n<|im_start|>answer\nAnswer: b"),
+        ("s1", "think", "<|im_start|>think\na\n<|im_start|>answer\nAnswer: b", "<think>\na\n</think>\n\nb"),
+        ("s1", "think", "<|im_start|>think\na\n<|im_start|>answer\nb", "<think>\na\n</think>\n\nb"),
+        ("think", "plain", "<think>\na\n</think>\n\nb", "a\n\nb"),
+        ("plain", "think", "a\n\nb", "<think>\n\n</think>\n\na\n\nb"),
+        (
+            "think",
+            "sky-t1",
+            "<think>\n</s> <|im_start|>\n</think>\n\nb",
+            "<|begin_of_thought|>\n\n</s> <|im_start|>\n\n<|end_of_thought|>\n\n<|begin_of_solution|>\n\nb\n\n"
+            "<|end_of_solution|>",
+        ),
+    ],
+)
+def test_a_reply_is_converted(source: str, target: str, text: str, converted: str):
+    assert convert(text, FORMATS[source], FORMATS[target]) == converted
+
+
+def test_what_is_no_reply_is_not_converted():
+    with pytest.raises(DataError, match="is no reply in the trace format 'think': the thought is not closed"):
+        convert("<think>\na", FORMATS["think"], FORMATS["s1"])
 
 
 @given(text=st.text())

@@ -9,10 +9,13 @@ from distill.types import Example
 
 
 def plain() -> Builder:
-    """Thought and answer, in the student's trace format."""
+    """Thought and answer, in the student's trace format; not those that hold its marks and would be read as others."""
 
     def build(lesson: Lesson, workshop: Workshop) -> Iterable[Example]:
         for candidate in lesson.kept:
+            if not workshop.trace_format.holds(candidate.trace.thinking, candidate.trace.answer):
+                workshop.tally("not taught: a mark of the trace format in the text")
+                continue
             reply = workshop.trace_format.render(candidate.trace.thinking, candidate.trace.answer)
             yield example(candidate, workshop.trace_format, reply)
 

@@ -15,11 +15,11 @@ from distill.selectors.contamination.ngrams import Boilerplate, NGrams
 from distill.selectors.contamination.retrieval import Retrieval, best
 from distill.selectors.contamination.weights import Weights
 
-TRANSLATION_MARGIN = 3.0
-"""The same for a translation, of which more is asked besides."""
 APPROXIMATE: tuple[Method, ...] = ("masked", "fuzzy", "contained", "paraphrase", "translation")
 MARGIN = 5.0
 """Nats by which what two texts share must be more than one expects of the nearest of so many items by chance."""
+TRANSLATION_MARGIN = 3.0
+"""The same for a translation, of which more is asked besides."""
 TRANSLATIONS = 3
 """Items that a text in another language is compared with."""
 FORM = 3

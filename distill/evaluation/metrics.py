@@ -1,4 +1,4 @@
-"""How right a model is, and how sure we are of that: pass@k, intervals, paired differences, one record of scores.
+"""How right a model is, and how sure we are of that: pass@k, intervals, paired differences.
 
 Problems are taken as a sample of all problems of their kind, so every interval is over problems: many replies to one
 problem are one cluster, never many problems (Miller 2024, "Adding Error Bars to Evals", arXiv:2411.00640).
@@ -6,15 +6,11 @@ What the intervals do not say: how another suite, another prompt or another samp
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist, fmean, stdev
 from typing import Any, NamedTuple
 
-import msgspec
-
 from distill.errors import DataError
-from distill.types import Outcome, Trace, Verdict
 
 CONFIDENCE = 0.95
 UPPER_QUANTILE = (1 + CONFIDENCE) / 2
@@ -165,45 +161,6 @@ def _constant_difference(difference: float, num_problems: int) -> Difference:
     return Difference(difference, low, high, p, num_problems)
 
 
-class Scores(msgspec.Struct, frozen=True, kw_only=True):
-    """What one model scored on one suite, with all that the number depends on. A `scores.json`."""
-
-    model: str
-    """Its role, and the form where it has several: student, teacher, base-plain."""
-    suite: str
-    format: str
-    """The trace format it was asked in."""
-    problems: int
-    samples: int
-    """Replies per problem."""
-    pass_at_1: float = msgspec.field(name="pass@1")
-    ci95: Interval
-    no_answer: float
-    """Share of replies that ended by themselves, or were cut off by us, without an answer."""
-    truncated: float
-    """Share of replies that reached their token limit."""
-    unverifiable: float
-    """Share of replies that the verifier could not judge. They count as not correct."""
-    mean_tokens: float
-    """Tokens the model produced per reply, thought included."""
-    engine: str
-    identity: str
-    """What decides the text of the replies: model, revision, digest of its weights."""
-    sampling: dict[str, Any]
-    prompt_digest: str
-    correct_by_problem: dict[str, float]
-    """Share of correct replies by problem id."""
-
-    def headline(self) -> str:
-        """The score in one line: never the number alone."""
-        parts = [f"no answer {percent(self.no_answer)}", f"truncated {percent(self.truncated)}"]
-        if self.unverifiable:
-            parts.append(f"unverifiable {percent(self.unverifiable)}")
-        parts.append(f"{short_count(self.mean_tokens)} tokens")
-        score = f"{percent(self.pass_at_1)} [{100 * self.ci95.low:.1f}, {100 * self.ci95.high:.1f}]"
-        return f"pass@1[avg{self.samples}] {score} ({', '.join(parts)})"
-
-
 def percent(share: float) -> str:
     """A share as ``62.0 %``."""
     return f"{100 * share:.1f} %"
@@ -215,76 +172,3 @@ def short_count(count: float) -> str:
         if count >= size:
             return f"{count / size:.1f}{unit}"
     return f"{count:.0f}"
-
-
-def score(
-    traces: Iterable[Trace],
-    verdicts: Iterable[Verdict],
-    *,
-    model: str,
-    suite: str,
-    format: str,
-    engine: str,
-    identity: str,
-    sampling: Mapping[str, Any],
-    prompt_digest: str,
-) -> Scores:
-    """Score a model's replies to a suite.
-
-    Args:
-        traces: The replies; the same trace twice counts once.
-        verdicts: In any order; those of other traces are passed over.
-        model: Its role, and the form where it has several: student, teacher, base-plain.
-        suite: The suite's name.
-        format: Name of the trace format it was asked in.
-        engine: Name of the engine that ran it.
-        identity: What decides the text of the replies.
-        sampling: How tokens were drawn.
-        prompt_digest: Digest of the rendered prompts, or of what renders them.
-
-    Raises:
-        DataError: If there is no trace, or one has no verdict.
-    """
-    judged = _join(traces, verdicts)
-    if not judged:
-        raise DataError(f"no traces of {model} on suite {suite}: nothing to score. Run `distill eval` first.")
-    outcomes: dict[str, list[Outcome]] = defaultdict(list)
-    for trace, verdict in judged:
-        outcomes[trace.problem_id].append(verdict.outcome)
-    shares = {problem_id: given.count("correct") / len(given) for problem_id, given in sorted(outcomes.items())}
-    estimate = mean_pass_at_1(list(shares.values()), len(judged) / len(shares))
-    return Scores(
-        model=model,
-        suite=suite,
-        format=format,
-        problems=len(shares),
-        samples=max(len(given) for given in outcomes.values()),
-        pass_at_1=estimate.mean,
-        ci95=Interval(estimate.low, estimate.high),
-        no_answer=fmean(has_no_answer(trace, verdict) for trace, verdict in judged),
-        truncated=fmean(trace.finish_reason == "length" for trace, _ in judged),
-        unverifiable=fmean(verdict.outcome == "unverifiable" for _, verdict in judged),
-        mean_tokens=fmean(trace.completion_tokens for trace, _ in judged),
-        engine=engine,
-        identity=identity,
-        sampling=dict(sampling),
-        prompt_digest=prompt_digest,
-        correct_by_problem=shares,
-    )
-
-
-def has_no_answer(trace: Trace, verdict: Verdict) -> bool:
-    """Whether a reply is wrong for want of an answer, and not because it was truncated."""
-    return verdict.outcome == "incorrect" and verdict.extracted is None and trace.finish_reason != "length"
-
-
-def _join(traces: Iterable[Trace], verdicts: Iterable[Verdict]) -> list[tuple[Trace, Verdict]]:
-    verdict_of = {verdict.trace_id: verdict for verdict in verdicts}
-    trace_of = {trace.id: trace for trace in traces}
-    unjudged = sorted(trace_of.keys() - verdict_of.keys())
-    if unjudged:
-        raise DataError(
-            f"{len(unjudged)} of {len(trace_of)} traces have no verdict, the first is {unjudged[0]}: "
-            f"run the same command again, which judges them"
-        )
-    return [(trace, verdict_of[trace_id]) for trace_id, trace in trace_of.items()]

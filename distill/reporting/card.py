@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from distill.evaluation.metrics import Scores, percent, short_count
+from distill.evaluation.metrics import percent, short_count
+from distill.evaluation.scores import Scores
 from distill.recipe import Recipe
 from distill.reporting import text
 from distill.reporting.markdown import FILTERS

@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 
 from distill.errors import DataError
-from distill.evaluation.metrics import Interval, Scores, paired_difference
+from distill.evaluation.metrics import Interval, paired_difference
+from distill.evaluation.scores import Scores
 from distill.reporting.structure import Comparison, ModelScores
 
 ROLES = ("base", "student", "teacher")

@@ -10,7 +10,7 @@ import msgspec
 from distill import plugins, progress
 from distill.engines import Engine
 from distill.errors import RunError
-from distill.evaluation.metrics import Scores, score
+from distill.evaluation.scores import Scores, score
 from distill.evaluation.suites import Suite, load_suite
 from distill.formats import TraceFormat, named_format
 from distill.journal import storage_errors

@@ -9,14 +9,13 @@ import pytest
 from distill.errors import DataError
 from distill.evaluation.metrics import (
     Interval,
-    Scores,
     mean_pass_at_1,
     paired_difference,
     pass_at_k,
-    score,
     short_count,
     wilson,
 )
+from distill.evaluation.scores import Scores, score
 from distill.types import FinishReason, Outcome, Trace, Verdict
 
 
@@ -92,7 +91,7 @@ def test_the_interval_covers_the_true_share(alpha: float, beta: float, num_probl
         shares = [sum(rng.random() < chance for _ in range(num_samples)) / num_samples for chance in chances]
         estimate = mean_pass_at_1(shares, num_samples)
         covered += estimate.low <= alpha / (alpha + beta) <= estimate.high
-    assert 0.93 <= covered / 1000 <= 0.98  # three standard errors of the simulation are 0.021
+    assert 0.93 <= covered / 1000 <= 0.97
 
 
 def test_no_problem_has_no_score() -> None:

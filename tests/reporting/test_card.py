@@ -9,7 +9,8 @@ import pytest
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
-from distill.evaluation.metrics import Interval, Scores
+from distill.evaluation.metrics import Interval
+from distill.evaluation.scores import Scores
 from distill.recipe import Recipe
 from distill.reporting.card import HIDDEN, without_secrets, write_card
 from distill.reporting.gather import gather

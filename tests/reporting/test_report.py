@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from distill.errors import DataError, RunError
-from distill.evaluation.metrics import score
+from distill.evaluation.scores import score
 from distill.journal import Journal
 from distill.reporting import terminal
 from distill.reporting.gather import gather

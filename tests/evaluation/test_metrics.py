@@ -84,14 +84,14 @@ def test_intervals_at_the_borders_are_not_empty(share: float, num_samples: int) 
     [(0.5, 0.5, 30, 16), (2, 8, 50, 4), (20, 1, 100, 4), (5, 5, 30, 2), (1, 1, 300, 1)],
 )
 def test_the_interval_covers_the_true_share(alpha: float, beta: float, num_problems: int, num_samples: int) -> None:
-    rng = random.Random(0)
+    rng = random.Random(7)
     covered = 0
-    for _ in range(1000):
+    for _ in range(2000):
         chances = [rng.betavariate(alpha, beta) for _ in range(num_problems)]
         shares = [sum(rng.random() < chance for _ in range(num_samples)) / num_samples for chance in chances]
         estimate = mean_pass_at_1(shares, num_samples)
         covered += estimate.low <= alpha / (alpha + beta) <= estimate.high
-    assert 0.93 <= covered / 1000 <= 0.97
+    assert 0.93 <= covered / 2000 <= 0.97
 
 
 def test_no_problem_has_no_score() -> None:

@@ -270,20 +270,20 @@ def rate(made: Mapping[str, Any]) -> float:
 
 
 def print_table(measured: Mapping[str, list[dict[str, Any]]], flops: float, peak: float) -> None:
-    """Rates beside the baseline's, medians over rounds; with a peak, the share of it."""
+    """Medians over rounds, and the rate beside the baseline's in the same round; with a peak, the share of it."""
     done = {row: rounds for row, rounds in measured.items() if not any("failed" in made for made in rounds)}
     rates = {row: statistics.median(map(rate, rounds)) for row, rounds in done.items()}
     of_peak = " of peak |" if peak else ""
-    print(f"| | tokens | steps | tokens/s | range | x {BASELINE} | peak MiB |{of_peak}")
+    print(f"| | tokens | steps | tokens/s | x {BASELINE} | range | peak MiB |{of_peak}")
     print("|---" + "|--:" * (7 if peak else 6) + "|")
     for row, rounds in measured.items():
         if row not in done:
             print(f"| {row} | " + next(made["failed"] for made in rounds if "failed" in made) + " |")
             continue
-        ratio = f"{rates[row] / rates[BASELINE]:.2f}" if BASELINE in rates else ""
+        ratios = [rate(made) / rate(other) for made, other in zip(rounds, done.get(BASELINE, []), strict=False)]
+        beside = f"{statistics.median(ratios):.2f} | {min(ratios):.2f} to {max(ratios):.2f}" if ratios else " | "
         print(
-            f"| {row} | {rounds[0]['tokens']:,} | {rounds[0]['steps']} | {rates[row]:,.0f} "
-            f"| {min(map(rate, rounds)):,.0f} to {max(map(rate, rounds)):,.0f} | {ratio} "
+            f"| {row} | {rounds[0]['tokens']:,} | {rounds[0]['steps']} | {rates[row]:,.0f} | {beside} "
             f"| {statistics.median(made['memory'] for made in rounds):,.0f} |"
             + (f" {rates[row] * flops / peak:.1%} |" if peak else "")
         )

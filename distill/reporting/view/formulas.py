@@ -12,7 +12,6 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from distill.reporting.text import printable
-from distill.reporting.view.nodes import Node
 
 LONGEST = 1_500
 """Characters of one formula."""
@@ -42,7 +41,7 @@ class Budget:
     def __init__(self) -> None:
         self._formulas, self._characters = MOST, MOST_CHARACTERS
 
-    def formula(self, latex: str, *, block: bool) -> Node | None:
+    def formula(self, latex: str, *, block: bool) -> list[Any] | None:
         """The formula; None if it is none that can be set."""
         if not latex.strip() or len(latex) > LONGEST or not self._formulas or len(latex) > self._characters:
             return None
@@ -52,7 +51,7 @@ class Budget:
 
 
 @functools.lru_cache(maxsize=4_000)
-def mathml(latex: str, display: str) -> Node | None:
+def mathml(latex: str, display: str) -> list[Any] | None:
     """A formula's tree; None if latex2mathml cannot read it."""
     from latex2mathml.converter import convert_to_element
 
@@ -66,7 +65,7 @@ class _TooDeep(Exception):
     pass
 
 
-def _node(element: Element, depth: int, title: str = "") -> Node:
+def _node(element: Element, depth: int, title: str = "") -> list[Any]:
     if depth > DEEPEST:
         raise _TooDeep
     tag = str(element.tag)

@@ -14,7 +14,7 @@ LANGUAGES = frozenset(
 )
 
 
-def coloured(code: str, language: str) -> Node:
+def coloured(code: str, language: str) -> list[Any]:
     """A listing; the language is what the text says that it is."""
     name = language.lower().split()[0] if language.split() else ""
     if name not in LANGUAGES or len(code) > LONGEST:

@@ -8,6 +8,7 @@ alone. Every search for a closing mark goes through the text once, so no text ta
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from distill.reporting.text import printable
 from distill.reporting.view import formulas
@@ -16,7 +17,6 @@ from distill.reporting.view.nodes import Node
 
 SHOWN_CHARACTERS = 400_000
 INLINE_CODE = 200
-BOXED = 400
 ENVIRONMENTS = "align|aligned|equation|gather|multline|eqnarray|cases|[bpvBV]?matrix"
 OPENING = re.compile(rf"^```|`|\$\$|\$|\\\[|\\\(|\\boxed\{{|\\begin\{{(?:{ENVIRONMENTS})\*?\}}", flags=re.MULTILINE)
 CLOSING = {"$$": "$$", "\\[": "\\]", "\\(": "\\)"}
@@ -47,27 +47,47 @@ def visible(text: str) -> str:
     return text if PLAIN.fullmatch(text) else printable(text)
 
 
+def matched_braces(text: str) -> dict[int, int]:
+    """Where each opened brace is closed."""
+    opened: list[int] = []
+    found: dict[int, int] = {}
+    for brace in re.finditer(r"[{}]", text):
+        if brace.group() == "{":
+            opened.append(brace.start())
+        elif opened:
+            found[opened.pop()] = brace.start()
+    return found
+
+
 class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.budget = formulas.Budget()
         self._closers: dict[str, int] = {}
+        self._braces: dict[int, int] | None = None
 
     def nodes(self) -> Iterator[Node]:
-        done = 0
+        done, is_behind_block = 0, False
         for opening in OPENING.finditer(self.text):
             if opening.start() < done:
                 continue
             if found := self._set(opening):
                 node, end = found
-                if opening.start() > done:
-                    yield visible(self.text[done : opening.start()])
+                is_block = node[0] == "pre" or node[1].get("display") == "block"
+                yield from self._between(done, opening.start(), is_behind_block, is_block)
                 yield node
-                done = end
-        if done < len(self.text):
-            yield visible(self.text[done:])
+                done, is_behind_block = end, is_block
+        yield from self._between(done, len(self.text), is_behind_block, is_before_block=False)
 
-    def _set(self, opening: re.Match[str]) -> tuple[Node, int] | None:
+    def _between(self, start: int, stop: int, is_behind_block: bool, is_before_block: bool) -> Iterator[Node]:
+        text = self.text[start:stop]
+        # a block stands on lines of its own without them
+        text = text.lstrip("\n") if is_behind_block else text
+        text = text.rstrip("\n") if is_before_block else text
+        if text:
+            yield visible(text)
+
+    def _set(self, opening: re.Match[str]) -> tuple[list[Any], int] | None:
         mark, start, end = opening.group(), opening.start(), opening.end()
         if mark == "```":
             return self._fence(end)
@@ -93,14 +113,16 @@ class _Scanner:
             known = self._closers[closer] = self.text.find(closer, start)
         return known
 
-    def _formula(self, start: int, stop: int, end: int, *, block: bool) -> tuple[Node, int] | None:
+    def _formula(self, start: int, stop: int, end: int, *, block: bool) -> tuple[list[Any], int] | None:
+        if stop - start > formulas.LONGEST:
+            return None
         latex = self.text[start:stop]
         if "\n\n" in latex:
-            return None  # a paragraph ends no formula begun: the mark meant something else
+            return None  # no formula goes beyond its paragraph: the mark meant something else
         node = self.budget.formula(latex, block=block)
         return None if node is None else (node, end)
 
-    def _dollars(self, start: int, end: int) -> tuple[Node, int] | None:
+    def _dollars(self, start: int, end: int) -> tuple[list[Any], int] | None:
         close = self._find("$", end)
         inside = self.text[end:close] if 0 < close - end <= formulas.LONGEST else ""
         is_price = self.text[close + 1 : close + 2].isdecimal()
@@ -108,22 +130,20 @@ class _Scanner:
             return None
         return self._formula(end, close, close + 1, block=False)
 
-    def _boxed(self, start: int, end: int) -> tuple[Node, int] | None:
-        depth = 1
-        for place in range(end, min(len(self.text), end + BOXED)):
-            depth += {"{": 1, "}": -1}.get(self.text[place], 0)
-            if not depth:
-                return self._formula(start, place + 1, place + 1, block=False)
-        return None
+    def _boxed(self, start: int, end: int) -> tuple[list[Any], int] | None:
+        if self._braces is None:
+            self._braces = matched_braces(self.text)
+        close = self._braces.get(end - 1)
+        return None if close is None else self._formula(start, close + 1, close + 1, block=False)
 
-    def _quote(self, end: int) -> tuple[Node, int] | None:
+    def _quote(self, end: int) -> tuple[list[Any], int] | None:
         close = self._find("`", end)
         inside = self.text[end:close] if 0 < close - end <= INLINE_CODE else ""
         if not inside or "\n" in inside:
             return None
         return ["code", {}, visible(inside)], close + 1
 
-    def _fence(self, end: int) -> tuple[Node, int] | None:
+    def _fence(self, end: int) -> tuple[list[Any], int] | None:
         line_end = self._find("\n", end)
         if line_end < 0:
             return None

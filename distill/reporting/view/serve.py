@@ -8,12 +8,16 @@ import tempfile
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from distill import plugins
 from distill.errors import RunError
 from distill.reporting.view.follow import Follower
 from distill.reporting.view.index import Index
 from distill.reporting.view.places import named_runs
+
+if TYPE_CHECKING:
+    from uvicorn import Server
 
 LOOPBACK = "127.0.0.1"
 NEEDED = ("starlette", "uvicorn", "latex2mathml", "pygments")
@@ -74,7 +78,8 @@ def has_display() -> bool:
     return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _answer(follower: Follower, token: str, listener: socket.socket) -> None:
+def server_of(follower: Follower, token: str) -> "Server":
+    """The web server over what a follower reads, to be run with a socket."""
     import uvicorn
 
     from distill.reporting.view.app import make_app
@@ -89,7 +94,11 @@ def _answer(follower: Follower, token: str, listener: socket.socket) -> None:
         lifespan="off",
         timeout_graceful_shutdown=2,
     )
+    return uvicorn.Server(config)
+
+
+def _answer(follower: Follower, token: str, listener: socket.socket) -> None:
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        server_of(follower, token).run(sockets=[listener])
     except KeyboardInterrupt:
         return  # how it is meant to end; uvicorn has closed what was open

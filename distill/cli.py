@@ -23,6 +23,7 @@ from distill.options import (
     RestartOption,
     RunOption,
     RunsOption,
+    ScaleOption,
     SetOption,
 )
 
@@ -63,6 +64,7 @@ def generate(
     run: RunOption = None,
     runs: RunsOption = DEFAULT_RUNS,
     overrides: SetOption = None,
+    scale: ScaleOption = None,
     limit: LimitOption = None,
     shard: Annotated[
         str | None,
@@ -88,7 +90,7 @@ def generate(
     """Ask the teacher for traces and judge each as it comes."""
     if max_tokens is not None:
         overrides = [*(overrides or []), f"generate.sampling.max_tokens={max_tokens}"]
-    asked = _load(recipe, overrides)
+    asked = _load(recipe, overrides, scale)
     share = None if shard is None else _shard(shard)
     name = run or (asked.name + share.suffix if share else None)
     if dry_run:
@@ -125,13 +127,14 @@ def filter_command(
     run: RunOption = None,
     runs: RunsOption = DEFAULT_RUNS,
     overrides: SetOption = None,
+    scale: ScaleOption = None,
     restart: RestartOption = None,
     audit: AuditOption = None,
     explain: ExplainOption = None,
     dry_run: DryRunOption = False,
 ) -> None:
     """Decide which traces teach, with a reason for each, and write the examples."""
-    asked = _load(recipe, overrides)
+    asked = _load(recipe, overrides, scale)
     if dry_run:
         return _plan(asked, ["filter"], None, runs / (run or asked.name))
     if (audit or explain) and restart is not None:
@@ -161,6 +164,7 @@ def train(
     run: RunOption = None,
     runs: RunsOption = DEFAULT_RUNS,
     overrides: SetOption = None,
+    scale: ScaleOption = None,
     limit: LimitOption = None,
     restart: RestartOption = None,
     dry_run: DryRunOption = False,
@@ -174,7 +178,7 @@ def train(
     ] = None,
 ) -> None:
     """Fine-tune the student on the examples; a killed training goes on from its last checkpoint."""
-    asked = _load(recipe, overrides)
+    asked = _load(recipe, overrides, scale)
     if dry_run:
         return _plan(asked, ["train"], limit, runs / (run or asked.name), gpu, gpus)
     from distill.stages.train import join, joins, show_rows
@@ -194,12 +198,13 @@ def eval_command(
     run: RunOption = None,
     runs: RunsOption = DEFAULT_RUNS,
     overrides: SetOption = None,
+    scale: ScaleOption = None,
     limit: LimitOption = None,
     restart: RestartOption = None,
     dry_run: DryRunOption = False,
 ) -> None:
     """Measure base, student and teacher on the recipe's suites, with intervals."""
-    asked = _load(recipe, overrides)
+    asked = _load(recipe, overrides, scale)
     if dry_run:
         return _plan(asked, ["eval"], limit, runs / (run or asked.name))
     from distill.stages.evaluate import evaluate as stage
@@ -214,12 +219,13 @@ def run_command(
     run: RunOption = None,
     runs: RunsOption = DEFAULT_RUNS,
     overrides: SetOption = None,
+    scale: ScaleOption = None,
     limit: LimitOption = None,
     restart: RestartOption = None,
     dry_run: DryRunOption = False,
 ) -> None:
     """Do all four stages and the report. Do it again to go on where it stopped."""
-    asked = _load(recipe, overrides)
+    asked = _load(recipe, overrides, scale)
     stages = _stages_of(asked)
     if dry_run:
         return _plan(asked, stages, limit, runs / (run or asked.name))
@@ -269,10 +275,10 @@ def doctor(as_json: JsonOption = False) -> None:
         found.show(_console())
 
 
-def _load(name: str, overrides: list[str] | None) -> Recipe:
-    from distill import assets, recipe
+def _load(name: str, overrides: list[str] | None, scale: str | None = None) -> Recipe:
+    from distill.scale import load
 
-    return recipe.load(assets.find("recipes", name), overrides or [])
+    return load(name, overrides or [], scale, _say)
 
 
 def _shard(text: str) -> Shard:

@@ -18,6 +18,10 @@ SetOption = Annotated[
         "--set", metavar="KEY=VALUE", help="Override a key: '--set train.sft.learning_rate=2e-5'. Repeatable."
     ),
 ]
+ScaleOption = Annotated[
+    str | None,
+    typer.Option("--scale", metavar="tiny", help="The same stages with models and data of the tiny world, in minutes."),
+]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 LimitOption = Annotated[
     int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N problems or examples.")

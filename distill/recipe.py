@@ -7,7 +7,7 @@ closed: a misspelt one is refused with the file, the line and the nearest good o
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -339,12 +339,15 @@ def _with_system_prompt(trace_format: TraceFormat, system_prompt: str | None) ->
     return trace_format if system_prompt is None else msgspec.structs.replace(trace_format, system_prompt=system_prompt)
 
 
-def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+def load(
+    path: Path, overrides: Sequence[str] = (), reshape: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+) -> Recipe:
     """Read a recipe file and apply overrides.
 
     Args:
         path: A YAML file.
         overrides: ``a.b.c=value`` items; values are YAML, list items are addressed by their index.
+        reshape: From the recipe's resolved data to that of another, which the overrides then apply to.
 
     Raises:
         RecipeError: If the file, or an override, says something that a recipe cannot mean.
@@ -359,9 +362,11 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
             f"{path}: a recipe is a mapping with name, generate, filter, train, eval; this is {data!r:.80}"
         )
     recipe_data: dict[str, Any] = data  # pyright: ignore[reportUnknownVariableType]
-    for override in overrides:
-        overriding.apply(recipe_data, override)
     try:
+        if reshape is not None:
+            recipe_data = reshape(Recipe.model_validate(recipe_data).model_dump(mode="json"))
+        for override in overrides:
+            overriding.apply(recipe_data, override)
         return Recipe.model_validate(recipe_data)
     except ValidationError as error:
         raise RecipeError(explained(error, Recipe, path, node, overrides)) from None

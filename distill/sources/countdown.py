@@ -47,6 +47,7 @@ class CountdownSource:
         reorder: Count another order of the same numbers as another problem. Without it every problem is another
             multiset of numbers or another target.
         prompt: Text with ``{numbers}`` and ``{target}``.
+        domain: What the problems are said to be about, for steps of the filter that go by it.
         task: `search` asks for the expression. `step` gives one operation on two of three numbers and asks only for
             the arithmetic that follows from it: what the tiny base student is taught, before it ever sees a search.
     """
@@ -70,6 +71,7 @@ class CountdownSource:
         reorder: bool = False,
         prompt: str = PROMPT,
         task: Task = "search",
+        domain: str = "arithmetic",
     ) -> None:
         if task == "step" and numbers != 3:
             raise DataError(f"countdown: task 'step' is written for 3 numbers, and numbers is {numbers}")
@@ -82,7 +84,7 @@ class CountdownSource:
         self.largest = largest
         self.targets = range(target_low, target_high + 1)
         self.split, self.heldout_percent, self.seed = split, heldout_percent, seed
-        self.reorder, self.prompt, self.task = reorder, prompt, task
+        self.reorder, self.prompt, self.task, self.domain = reorder, prompt, task, domain
 
     def __iter__(self) -> Iterator[Problem]:
         """The problems; a larger `count` only adds to the end.
@@ -126,7 +128,7 @@ class CountdownSource:
             prompt=self.prompt.format(numbers=" ".join(map(str, drawn)), target=target),
             verifier="countdown",
             source="countdown",
-            domain="arithmetic",
+            domain=self.domain,
             metadata={"numbers": drawn, "target": target, "largest": self.largest},
         )
 
@@ -140,7 +142,7 @@ class CountdownSource:
             verifier="exact",
             reference=line,
             source="countdown-step",
-            domain="arithmetic",
+            domain=self.domain,
         )
 
 

@@ -1,7 +1,7 @@
 """`--scale tiny`: the same stages, steps, builder, method and formats, with models and data of the tiny world.
 
-What comes out says that a road is open from end to end, on two cores and in minutes. It says nothing about where the road
-leads: the numbers of a tiny run are those of no paper.
+What comes out says that a road is open from end to end, on two cores and in minutes. It says nothing about where the
+road leads: the numbers of a tiny run are those of no paper.
 """
 
 import copy

@@ -23,6 +23,7 @@ CREATE TABLE rows (
 CREATE INDEX rows_by_place ON rows (place, start);
 CREATE INDEX rows_by_problem ON rows (problem);
 CREATE INDEX rows_by_tokens ON rows (tokens);
+CREATE INDEX rows_by_choice ON rows (place, verdict, decision, reason, ended, model) WHERE start IS NOT NULL;
 CREATE INDEX rows_by_trace ON rows (trace) WHERE trace IS NOT NULL;
 """
 TRACE = """

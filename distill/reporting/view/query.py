@@ -29,7 +29,7 @@ FACETS = {
 ORDERS = {
     "file": "rows.place, rows.start",
     "newest": "rows.row DESC",
-    "long": "rows.tokens DESC, rows.row",
+    "long": "rows.tokens DESC, rows.row DESC",
     "short": "rows.tokens, rows.row",
     "problem": "rows.problem, rows.place, rows.start",
 }
@@ -129,8 +129,9 @@ class Questions:
         with self.index.reading() as db:
             found = db.execute(
                 f"SELECT places.key, run, stage, suite, rows.*, substr(prompt, 1, {2 * PROMPT_CHARACTERS}) AS prompt "
-                f"FROM rows JOIN places USING (place) LEFT JOIN problems ON problems.id = rows.problem "
-                f"WHERE {sql} ORDER BY {ORDERS[order]} LIMIT {PAGE} OFFSET ?",
+                f"FROM rows JOIN places USING (place) LEFT JOIN problems ON problems.id = rows.problem WHERE row IN "
+                f"(SELECT row FROM rows JOIN places USING (place) WHERE {sql} ORDER BY {ORDERS[order]} "
+                f"LIMIT {PAGE} OFFSET ?) ORDER BY {ORDERS[order]}",
                 [*values, offset],
             ).fetchall()
         total = sum(count for *_, count in self._matching(version, asked))

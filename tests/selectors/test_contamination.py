@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distill.selectors.contamination import METHODS, Index, Item, Match, Options
-from distill.selectors.contamination.text import key
+from distill.selectors.contamination.text import head, key
 
 FERRY = (
     "A ferry carries 48 bicycles and 17 vans across the Limfjord each morning. On Thursdays Oddvar lets 9 more vans on "
@@ -167,6 +167,30 @@ def test_a_blank_between_digits_is_a_sign():
     assert key("3 57 -> 22") != key("35 7 -> 22")
     assert key("x = 3,  y=4.") == key("X=3, y = 4")
     assert Index([Item("s", "0", "3 57 -> 22")]).match("35 7 -> 22") is None
+
+
+pieces = [
+    "\\displaystyle",
+    "\\left(",
+    "\\leftarrow",
+    "\\dfrac",
+    "$",
+    "\\,",
+    " ",
+    "7",
+    "1 2",
+    ".",
+    "a",
+    "Straße",
+    "e\u0301",
+    "ﬁ",
+]
+
+
+@given(st.lists(st.sampled_from(pieces), max_size=60).map("".join))
+@settings(max_examples=300, deadline=None)
+def test_a_head_is_the_beginning_of_its_key(text: str):
+    assert key(text).startswith(head(text))
 
 
 def test_every_item_that_is_near_is_named_once():

@@ -53,6 +53,7 @@ class Index:
         self._exact: dict[str, int] = {}
         for place, item in enumerate(self.items):
             self._exact.setdefault(texts.key(item.text), place)
+        self._heads = {key[: texts.HEAD] for key in self._exact}
         self._boilerplate = self._find_boilerplate()
         self._cores = [self._boilerplate.strip(item.text) for item in self.items]
         self._floor = math.log(max(1, len(self.items))) + MARGIN
@@ -125,7 +126,8 @@ class Index:
                 yield self._matched(place, "embedding", cosine, "")
 
     def _verbatim(self, text: str) -> Iterator[Match]:
-        if "exact" in self._methods:
+        head = texts.head(text) if "exact" in self._methods else None
+        if head is not None and (not head or head in self._heads):
             place = self._exact.get(texts.key(text))
             if place is not None:
                 yield self._matched(place, "exact", 1.0, texts.shortened(text))

@@ -63,7 +63,7 @@ class Launch(Section):
     num_processes: int | None = Field(default=None, ge=1)
     """Of all machines together, one for each GPU; this process alone if not given."""
     config: str = "ddp"
-    """How they share the student: ddp, fsdp2, zero3, or a path to an accelerate config of your own."""
+    """How they share the student: ddp, fsdp2, zero3, zero3-offload, or a path to an accelerate config of your own."""
     args: Options = Field(default_factory=dict)
     """Options of `accelerate launch`, by its own names."""
 

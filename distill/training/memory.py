@@ -6,7 +6,7 @@ What is covered: dense models of transformers; full training on float32 weights 
 bfloat16 base, QLoRA; gradient checkpointing, gradient accumulation, padding masks; weights that are sharded or not.
 What is not: the CUDA context and fragments of the allocator (`ROOM` stands for both), temporaries inside kernels other
 than attention's, the communication buffers of sharding (nor that it frees bfloat16 copies of weights between forward
-and backward pass, where activations are kept), tensor and context parallelism, offloading, Liger kernels.
+and backward pass, where activations are kept), tensor and context parallelism, Liger kernels, buffers of offloading.
 """
 
 from collections.abc import Mapping
@@ -44,6 +44,8 @@ class Step:
     num_gpus: int = 1
     sharded: bool = False
     """Whether weights, gradients and optimizer are split over the GPUs (FSDP2, ZeRO-3) or whole on each (DDP)."""
+    offloaded: bool = False
+    """Whether what is split lies in the machine's memory, and a layer's part comes to the GPU when it is its turn."""
 
 
 class Peak(NamedTuple):
@@ -201,7 +203,7 @@ def _spread(whole: Peak, step: Step, parts: _Parts) -> Peak:
     if not step.sharded:
         # DistributedDataParallel sums gradients in buckets of its own.
         return whole._replace(gradients=2 * whole.gradients)
-    share = 1 / step.num_gpus
+    share = 0 if step.offloaded else 1 / step.num_gpus
     return whole._replace(
         weights=int(whole.weights * min(share + parts.gathered, 1)),
         gradients=int(whole.gradients * min(share + parts.gathered_trained, 1)),

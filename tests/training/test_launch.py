@@ -26,7 +26,7 @@ from distill.training.launch import _reason, check_machine, launch_command
 from tests.conftest import SOLVER_RECIPE, TRAIN_SECTIONS, command, lines, quiet_environment
 
 ROOT = Path(__file__).parent.parent.parent
-CONFIGS = ("ddp", "fsdp2", "zero3")
+CONFIGS = ("ddp", "fsdp2", "zero3", "zero3-offload")
 # In float32, so that what two processes add up otherwise than one is rounding and nothing else.
 RECIPE = (SOLVER_RECIPE + TRAIN_SECTIONS.partition("eval:")[0]).replace(
     "max_steps: 12,", "bf16: false, max_steps: 12,"
@@ -271,7 +271,7 @@ def test_the_shipped_configs_are_ones_that_accelerate_takes():
         parsed: Any = launch_command_parser().parse_args(words[3:])
         arguments, _, _ = _validate_launch_command(parsed)
         assert (arguments.num_processes, arguments.num_machines, arguments.machine_rank) == (4, 1, 0)
-        assert (arguments.use_fsdp, arguments.use_deepspeed) == (name == "fsdp2", name == "zero3")
+        assert (arguments.use_fsdp, arguments.use_deepspeed) == (name == "fsdp2", name.startswith("zero3"))
         assert arguments.training_script == "distill.training.worker"
         assert arguments.training_script_args == ["runs/x", "--limit", "7"]
         assert config.num_processes == -1, "the number is the recipe's"

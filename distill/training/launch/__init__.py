@@ -1,7 +1,8 @@
 """Training in several processes: `accelerate launch` is started, watched, and ended with all that it started.
 
-The configs beside this file (`ddp`, `fsdp2`, `zero3`) say how the student is split. What is not here: a start on other
-machines. Each machine runs the same command with a `machine_rank` of its own, which is what SLURM's srun is for.
+The configs beside this file (`ddp`, `fsdp2`, `zero3`, `zero3-offload`) say how the student is split. What is not here:
+a start on other machines. Each machine runs the same command with a `machine_rank` of its own, which is what SLURM's
+srun is for.
 """
 
 import contextlib

@@ -38,6 +38,7 @@ BUILTIN: Mapping[Kind, Mapping[str, str]] = {
         "code": "distill.verifiers.code:CodeVerifier",
         "countdown": "distill.verifiers.countdown:CountdownVerifier",
         "exact": "distill.verifiers.exact:ExactVerifier",
+        "instructions": "distill.verifiers.instructions:InstructionsVerifier",
         "math": "distill.verifiers.math:MathVerifier",
         "math_verify": "distill.verifiers.math_verify:MathVerifyVerifier",
     },

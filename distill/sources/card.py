@@ -26,10 +26,42 @@ class Columns(_Closed):
     """None where the messages of `traces` hold it."""
     reference: str | None = None
     """None where the verifier needs only metadata, or where the set has none."""
-    metadata: list[str] = []
-    """Columns that the verifier needs besides."""
+    metadata: list[str] | dict[str, str | list[str]] = []
+    """Columns that the verifier needs besides; as a mapping, columns by the names under which it looks for them.
+    Several columns with tests make one list of tests."""
     domain: str | None = None
     """Column of the row's domain; the card's `domain` for rows where it is empty."""
+
+
+class Choices(_Closed):
+    """How a row holds the options of multiple choice: as a list with the place of the right one, or each by itself.
+
+    The prompt's ``{options}`` are their texts with letters; the reference is the letter of the right one.
+    """
+
+    options: str | None = None
+    """Column of a list of texts."""
+    answer: str | None = None
+    """Column of the right one's place in it, counted from 0, or of its letter."""
+    correct: str | None = None
+    """Column of the right text."""
+    incorrect: list[str] = []
+    """Columns of the wrong ones. All are put in an order that the row's own text decides, the same on every machine."""
+
+    @model_validator(mode="after")
+    def _have_one_form(self) -> Self:
+        if (self.options and self.answer and not (self.correct or self.incorrect)) or (
+            self.correct and self.incorrect and not (self.options or self.answer)
+        ):
+            return self
+        raise ValueError("give options and answer, or correct and incorrect")
+
+
+class Between(_Closed):
+    """Values from one to before another, such as dates."""
+
+    at_least: str | int
+    below: str | int
 
 
 def _as_list(value: object) -> object:
@@ -105,13 +137,21 @@ class Card(_Closed):
     config: str | None = None
     """The hub's name for a subset."""
     split: str
+    files: list[str] = []
+    """The set's own files to read, where the hub's page needs code to load it, which is never run."""
+    where: dict[str, list[str | int] | Between] = {}
+    """Only rows whose columns hold one of these values, or one between two."""
     columns: Columns
+    choices: Choices | None = None
+    """Options of multiple choice."""
     prompt: str | None = None
     """Text with ``{column}`` fields; the prompt column as it is, if not given."""
     reference_pattern: str | None = None
     """A regular expression whose first group is the reference; its last match in the column counts."""
     reference_boxed: bool = False
     r"""The reference is what the column's last ``\\boxed{}`` holds."""
+    reference_parts: bool = False
+    """The reference's column holds a list, the parts of one answer."""
     skip_without_reference: bool = False
     """Leave out rows without a reference, such as proofs. They are counted. Else they are problems that no verifier
     can judge."""
@@ -184,7 +224,7 @@ def _sentences(error: ValidationError, place: str, model: type[BaseModel] = Card
 def _sentence(item: Any, model: type[BaseModel]) -> str:
     key = ".".join(map(str, item["loc"]))
     if item["type"] == "extra_forbidden":
-        blocks: dict[object, type[BaseModel]] = {"columns": Columns, "traces": Traces}
+        blocks: dict[object, type[BaseModel]] = {"columns": Columns, "traces": Traces, "choices": Choices}
         names = list((blocks[item["loc"][0]] if len(item["loc"]) > 1 else model).model_fields)
         hint = did_you_mean(str(item["loc"][-1]), names)
         return f"a card has no key {key!r}.{hint} It has: {', '.join(names)}"

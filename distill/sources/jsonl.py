@@ -6,13 +6,13 @@ A line that cannot be used is an error that names it, never a problem less.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn, cast
 
 from distill import assets
 from distill.errors import DataError
-from distill.sources.rows import Reading, Row, check_limit
+from distill.sources.rows import MetadataColumns, Reading, Row, check_limit
 from distill.types import Problem
 
 
@@ -38,7 +38,7 @@ class JsonlSource:
         prompt_column: str = "prompt",
         reference_column: str | None = "answer",
         prompt: str | None = None,
-        metadata_columns: Sequence[str] = (),
+        metadata_columns: MetadataColumns = (),
         domain: str = "",
         limit: int | None = None,
     ) -> None:

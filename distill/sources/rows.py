@@ -5,11 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from distill.errors import DataError
-from distill.sources import make_problem
+from distill.sources import choices, make_problem, packed
+from distill.sources.choices import Asked
 from distill.types import Problem
 from distill.verifiers.extraction import last_boxed
 
 Row = Mapping[str, object]
+MetadataColumns = Sequence[str] | Mapping[str, str | list[str]]
+"""Columns that a verifier needs, by the names under which it looks for them; a list names each after itself."""
 
 _FIELD = re.compile(r"\{\{|\}\}|\{(\w+)\}")
 
@@ -27,9 +30,13 @@ class Reading(NamedTuple):
     """Its first group is the reference; the last match in the column counts."""
     is_reference_boxed: bool = False
     r"""The reference is what the column's last ``\boxed{}`` holds."""
-    metadata_columns: Sequence[str] = ()
+    has_reference_parts: bool = False
+    """The column holds a list, the parts of one answer."""
+    metadata_columns: MetadataColumns = ()
     domain_column: str | None = None
     """The domain, where the row names one."""
+    choices: Asked | None = None
+    """Where the options of multiple choice are."""
 
     def problem(self, row: Row, place: str, prompt: str | None = None) -> Problem:
         """The problem that a row states.
@@ -42,17 +49,32 @@ class Reading(NamedTuple):
         Raises:
             DataError: If a column is missing, or holds what it should not.
         """
+        metadata = self._metadata(row, place)
+        choice = None if self.choices is None else choices.arranged(self.choices, row, place)
+        if choice is not None:
+            row = {**row, "options": choice.shown}
+            metadata["options"] = choice.texts
         prompt = render(self.prompt, row, place) if prompt is None else prompt
         if not prompt.strip():
             raise DataError(f"{place}: the prompt is empty")
         return make_problem(
             prompt=prompt,
             verifier=self.verifier,
-            reference=self.reference(row, place),
+            reference=choice.letter if choice else self.reference(row, place),
             source=self.source,
             domain=self._domain_of(row, place),
-            metadata={name: column(row, name, place) for name in self.metadata_columns},
+            metadata=metadata,
         )
+
+    def _metadata(self, row: Row, place: str) -> dict[str, object]:
+        named = self.metadata_columns
+        wanted = named if isinstance(named, Mapping) else {name: name for name in named}
+        return {
+            name: column(row, columns, place)
+            if isinstance(columns, str)
+            else packed.joined([column(row, each, place) for each in columns], place)
+            for name, columns in wanted.items()
+        }
 
     def _domain_of(self, row: Row, place: str) -> str:
         if self.domain_column is None:
@@ -63,7 +85,10 @@ class Reading(NamedTuple):
         """The reference that a row holds; None if it has none."""
         if self.reference_column is None:
             return None
-        text = text_in(row, self.reference_column, place)
+        value = column(row, self.reference_column, place)
+        if self.has_reference_parts and isinstance(value, list):
+            value = ", ".join(as_text(part, self.reference_column, place) or "" for part in value)
+        text = as_text(value, self.reference_column, place)
         if text is not None and self.reference_pattern is not None:
             found = list(self.reference_pattern.finditer(text))
             text = found[-1][1] if found else None
@@ -78,7 +103,9 @@ def render(template: str, row: Row, place: str) -> str:
     def fill(match: re.Match[str]) -> str:
         if match[1] is None:
             return match[0][0]
-        return text_in(row, match[1], place) or ""
+        value = column(row, match[1], place)
+        lines = value if isinstance(value, list) else [value]  # tests, one a line
+        return "\n".join(as_text(line, match[1], place) or "" for line in lines)
 
     return _FIELD.sub(fill, template)
 

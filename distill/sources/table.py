@@ -10,7 +10,7 @@ from distill import assets, plugins
 from distill.errors import DataError, MissingExtraError
 from distill.sources import card as cards
 from distill.sources.jsonl import num_rows
-from distill.sources.rows import Reading, Row
+from distill.sources.rows import Reading, Row, column
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _LOADERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv"}
@@ -96,9 +96,22 @@ class HubTable:
             domain=self.card.domain,
             reference_pattern=re.compile(pattern) if pattern else None,
             is_reference_boxed=self.card.reference_boxed,
+            has_reference_parts=self.card.reference_parts,
             metadata_columns=columns.metadata,
             domain_column=columns.domain,
+            choices=self.card.choices,
         )
+
+    def has(self, row: Row, place: str) -> bool:
+        """Whether a row is among those that the card wants."""
+        for name, wanted in self.card.where.items():
+            value = column(row, name, place)
+            if isinstance(wanted, list):
+                if value not in wanted:
+                    return False
+            elif not str(wanted.at_least) <= str(value) < str(wanted.below):
+                return False
+        return True
 
     def place(self, number: int) -> str:
         """Where a row stands, for errors."""
@@ -147,6 +160,11 @@ class HubTable:
                     f"give one of {', '.join(_LOADERS)}, or a folder"
                 )
             return datasets.load_dataset(loader, data_files={self.split: str(local)}, split=self.split, streaming=True)
+        if self.card.files:
+            place = str(local) if local.is_dir() else f"hf://datasets/{self.path}@{self.commit()}"
+            files = {self.split: [f"{place}/{name}" for name in self.card.files]}
+            loader = _LOADERS[Path(self.card.files[0]).suffix]
+            return datasets.load_dataset(loader, data_files=files, split=self.split, streaming=True)
         if local.is_dir():
             return datasets.load_dataset(str(local), split=self.split, streaming=True)
         return datasets.load_dataset(self.path, self.config, split=self.split, revision=self.revision, streaming=True)
@@ -180,4 +198,5 @@ def _is_unreachable(error: BaseException) -> bool:
 
 def numbered(table: HubTable) -> Iterable[tuple[Row, str]]:
     """Every row with its place."""
-    return ((row, table.place(number)) for number, row in enumerate(table.rows()))
+    placed = ((row, table.place(number)) for number, row in enumerate(table.rows()))
+    return (found for found in placed if table.has(*found)) if table.card.where else placed

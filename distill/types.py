@@ -76,7 +76,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     """Why there is no whole reply, where `finish_reason` is `error` or `aborted`."""
     metadata: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
-    """What the dataset that it was adopted from says of it. Nothing is decided by that."""
+    """What the dataset that it was adopted from says of it, or what a policy of sampling did. Decides nothing."""
 
 
 class PassRate(msgspec.Struct, frozen=True, kw_only=True):

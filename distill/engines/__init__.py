@@ -38,6 +38,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Seed of this reply alone, where the engine can seed one."""
     prefill: str = ""
     """What the reply already starts with. An engine's `Completion.text` does not repeat it."""
+    stop: tuple[str, ...] = ()
+    """Texts before which the reply ends, besides the model's own end. `Completion.text` is without them."""
     choices: list[str] | None = None
     """The reply shall be one of these. A server is held to it where it can be, and no engine promises it: look."""
     metadata: dict[str, object] = msgspec.field(default_factory=dict[str, object])
@@ -57,6 +59,10 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     finish_reason: FinishReason = "stop"
     reason: str = ""
     """Why the engine cut it, where `finish_reason` is `aborted`."""
+    stopped_by: str | None = None
+    """Which of the request's `stop` ended it, where the engine tells; None if the model ended it itself."""
+    metadata: dict[str, object] = msgspec.field(default_factory=dict[str, object])
+    """What a policy of sampling did: tokens of the thought, ends that were forced or suppressed."""
     prompt_tokens: int = 0
     cached_tokens: int = 0
     """Tokens of the prompt that the server had in its cache, where it says so."""

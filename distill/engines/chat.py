@@ -58,6 +58,8 @@ def request_body(
         body["min_p"] = sampling.min_p
     if sampling.thinking_token_budget is not None:
         body["thinking_token_budget"] = sampling.thinking_token_budget
+    if request.stop:
+        body["stop"] = list(request.stop)
     if request.prefill:
         body["messages"].append({"role": "assistant", "content": request.prefill})
         body |= {"add_generation_prompt": False, "continue_final_message": True}
@@ -104,6 +106,7 @@ class _Message(msgspec.Struct):
 class _Choice(msgspec.Struct):
     message: _Message
     finish_reason: str | None = None
+    stop_reason: str | int | None = None
     error: Any = None
 
 
@@ -160,6 +163,7 @@ def read_completion(content: bytes, request: Request, secret: str = "") -> Compl
         reasoning=message.reasoning_content or message.reasoning or "",
         finish_reason=choice.finish_reason,
         counts=reply.usage or TokenCounts(),
+        stop_reason=choice.stop_reason,
     )
 
 
@@ -172,6 +176,7 @@ def whole(
     counts: TokenCounts,
     num_deltas: int = 0,
     loop: str = "",
+    stop_reason: str | int | None = None,
 ) -> Completion:
     """The completion that a reply's parts make.
 
@@ -183,6 +188,7 @@ def whole(
         counts: Of the server; what is missing is estimated.
         num_deltas: Pieces it came in: no more than its tokens.
         loop: Why we cut it, if we did.
+        stop_reason: What ended it, as vLLM says: one of the request's `stop`, or a token.
 
     Raises:
         FailedTry: If the reply is empty, or not whole.
@@ -199,6 +205,7 @@ def whole(
         reasoning=reasoning or None,
         finish_reason=ended,
         reason=loop,
+        stopped_by=stop_reason if isinstance(stop_reason, str) else None,
         prompt_tokens=prompt_estimate(request) if prompt_tokens is None else prompt_tokens,
         cached_tokens=counts.cached_tokens,
         completion_tokens=reply_estimate(len(text) + len(reasoning), num_deltas)

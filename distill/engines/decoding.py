@@ -30,10 +30,10 @@ class Finished(NamedTuple):
 class _Row:
     """One reply in the making."""
 
-    __slots__ = ("draw", "index", "is_running", "prompt_tokens", "tokens")
+    __slots__ = ("draw", "index", "is_running", "limit", "prompt_tokens", "tokens")
 
-    def __init__(self, index: int, prompt_tokens: int, draw: Any) -> None:
-        self.index, self.prompt_tokens, self.draw = index, prompt_tokens, draw
+    def __init__(self, index: int, prompt_tokens: int, draw: Any, limit: int) -> None:
+        self.index, self.prompt_tokens, self.draw, self.limit = index, prompt_tokens, draw, limit
         self.tokens: list[int] = []
         self.is_running = True
 
@@ -45,6 +45,8 @@ def decode(
     sampling: Sampling,
     *,
     seeds: Sequence[int],
+    limits: Sequence[int] = (),
+    stop: Sequence[str] = (),
     is_wanted: Callable[[int], bool] = lambda row: True,
 ) -> Iterator[Finished]:
     """Decode a reply to each prompt, yielding each as it ends.
@@ -55,37 +57,75 @@ def decode(
         prompts: Rendered chat prompts, special tokens included.
         sampling: For all of them.
         seeds: One for each prompt.
+        limits: Tokens that each reply may take at most; `sampling.max_tokens` for all if not given.
+        stop: Texts before which a reply ends.
         is_wanted: Asked now and then; a row that is not wanted any more is left, and not yielded.
     """
-    batch = _Batch(model, tokenizer, prompts, sampling, seeds)
-    for count in range(1, sampling.max_tokens + 1):
+    limits = limits or [sampling.max_tokens] * len(prompts)
+    batch = _Batch(model, tokenizer, prompts, sampling, seeds, limits, Stops(tokenizer, stop))
+    for count in range(1, max(limits, default=0) + 1):
         yield from batch.step()
         if count % ASK_EVERY == 0:
             batch.leave(is_wanted)
         if not batch.compact():
             return
-    yield from batch.cut()
+
+
+class Stops:
+    """Texts that end a reply.
+
+    The last tokens are looked at only when the newest may have ended one of the texts: decoding costs more than a step
+    of a small model.
+    """
+
+    def __init__(self, tokenizer: Any, texts: Sequence[str]) -> None:
+        self._tokenizer, self._texts = tokenizer, [text for text in texts if text]
+        self._longest = max((len(text.encode()) for text in self._texts), default=0)
+        self._may_end: dict[int, bool] = {}
+
+    def found(self, tokens: Sequence[int]) -> str | None:
+        """The text that the newest token has completed."""
+        if not self._texts or not self._ends(tokens[-1]):
+            return None
+        # a token is at least a byte, so that so many hold the text, and some before it keep whole characters together
+        tail = self._tokenizer.decode(tokens[-self._longest - 8 :], skip_special_tokens=True)
+        newest = self._tokenizer.decode(tokens[-1:], skip_special_tokens=True)
+        reach = len(newest) + max(len(text) for text in self._texts)
+        return next((text for text in self._texts if text in tail[-reach:]), None)
+
+    def _ends(self, token: int) -> bool:
+        if token not in self._may_end:
+            piece = self._tokenizer.decode([token], skip_special_tokens=True)
+            self._may_end[token] = any(text[-1] in piece for text in self._texts)
+        return self._may_end[token]
 
 
 class _Batch:
     """The rows that still run, and the tensors that go with them."""
 
     def __init__(
-        self, model: Any, tokenizer: Any, prompts: Sequence[str], sampling: Sampling, seeds: Sequence[int]
+        self,
+        model: Any,
+        tokenizer: Any,
+        prompts: Sequence[str],
+        sampling: Sampling,
+        seeds: Sequence[int],
+        limits: Sequence[int],
+        stops: Stops,
     ) -> None:
         import torch
         from transformers import DynamicCache
 
         encoded = tokenizer(list(prompts), return_tensors="pt", padding=True, add_special_tokens=False).to(model.device)
         self.model, self.tokenizer, self.temperature = model, tokenizer, sampling.temperature
-        self.warp = warpers(sampling)
+        self.warp, self.stops = warpers(sampling), stops
         self.ends_E = torch.tensor(sorted(end_tokens(model, tokenizer)), device=model.device)
         self.input_BT, self.mask_BT = encoded["input_ids"], encoded["attention_mask"]
         self.position_BT = (self.mask_BT.cumsum(1) - 1).clamp(min=0)
         self.cache = DynamicCache(config=model.config)
         lengths = self.mask_BT.sum(1).tolist()
         draws = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.rows = [_Row(i, length, draw) for i, (length, draw) in enumerate(zip(lengths, draws, strict=True))]
+        self.rows = [_Row(i, *row) for i, row in enumerate(zip(lengths, draws, limits, strict=True))]
 
     def step(self) -> Iterator[Finished]:
         """One more token for every row; yields those that it ends."""
@@ -105,9 +145,10 @@ class _Batch:
         for row, token, ended in zip(self.rows, next_B.tolist(), ended_B, strict=True):
             if row.is_running:
                 row.tokens.append(token)
-                if ended:
+                stopped_by = None if ended else self.stops.found(row.tokens)
+                if ended or stopped_by or len(row.tokens) == row.limit:
                     row.is_running = False
-                    yield self._finished(row, "stop")
+                    yield self._finished(row, "stop" if ended or stopped_by else "length", stopped_by)
         self.mask_BT = torch.cat([self.mask_BT, self.mask_BT.new_ones(len(self.rows), 1)], dim=1)
         self.input_BT, self.position_BT = next_B[:, None], self.position_BT[:, -1:] + 1
 
@@ -141,14 +182,16 @@ class _Batch:
             self.position_BT = self.position_BT[keep_B]
         return bool(running)
 
-    def cut(self) -> Iterator[Finished]:
-        """End what still runs at its token limit."""
-        return (self._finished(row, "length") for row in self.rows if row.is_running)
-
-    def _finished(self, row: _Row, reason: FinishReason) -> Finished:
+    def _finished(self, row: _Row, reason: FinishReason, stopped_by: str | None) -> Finished:
         text = self.tokenizer.decode(row.tokens, skip_special_tokens=True)
+        if stopped_by:
+            text = text[: text.rindex(stopped_by)]
         completion = Completion(
-            text=text, finish_reason=reason, prompt_tokens=row.prompt_tokens, completion_tokens=len(row.tokens)
+            text=text,
+            finish_reason=reason,
+            stopped_by=stopped_by,
+            prompt_tokens=row.prompt_tokens,
+            completion_tokens=len(row.tokens),
         )
         return Finished(row.index, completion)
 

@@ -1,6 +1,7 @@
 """What tells one model from another, so that replies of two are never counted as one teacher's."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,3 +63,13 @@ def _blocks(path: Path) -> Iterator[bytes]:
         for index in range(NUM_BLOCKS):
             file.seek((size - BLOCK) * index // (NUM_BLOCKS - 1))
             yield file.read(BLOCK)
+
+
+def template_digest(folder: Path) -> str:
+    """Digest of the chat template in a model's folder; empty if there is none."""
+    path = folder / "chat_template.jinja"
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    config = folder / "tokenizer_config.json"
+    template = json.loads(config.read_text(encoding="utf-8")).get("chat_template") if config.is_file() else None
+    return hashlib.sha256(json.dumps(template).encode()).hexdigest()[:16] if template else ""

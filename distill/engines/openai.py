@@ -85,6 +85,10 @@ class OpenAIEngine:
         self.extra_body = extra_body or {}
         self.identity = model
 
+    def stamp(self) -> dict[str, Any]:
+        """What is known of what answers: not its version, precision or hardware, which a server does not tell."""
+        return {"urls": [address.url for address in self.addresses], "extra_body": self.extra_body}
+
     @contextlib.asynccontextmanager
     async def session(self, logs_dir: Path) -> AsyncGenerator["ChatSession", None]:
         """Open the connections of each address; nothing is asked yet.

@@ -56,6 +56,7 @@ class _Choice(msgspec.Struct):
     delta: _Delta | None = None
     index: int = 0
     finish_reason: str | None = None
+    stop_reason: str | int | None = None
     error: Any = None
 
 
@@ -81,6 +82,7 @@ class StreamedReply:
 
     def __init__(self, request: Request, secret: str = "") -> None:
         self.finish_reason: str | None = None
+        self._stop_reason: str | int | None = None
         self.is_done = False
         """Whether the server says that nothing follows."""
         self.loop = ""
@@ -147,6 +149,7 @@ class StreamedReply:
             counts=self._counts,
             num_deltas=self._num_deltas,
             loop=self.loop,
+            stop_reason=self._stop_reason,
         )
 
     def _take(self, events: list[bytes]) -> None:
@@ -170,6 +173,7 @@ class StreamedReply:
             if choice.index == 0:
                 self._add(choice.delta)
                 self.finish_reason = choice.finish_reason or self.finish_reason
+                self._stop_reason = choice.stop_reason or self._stop_reason
         if failure:
             raise FailedTry("reply", f"sent an error with status 200: {server_message(failure, self._secret)}")
 

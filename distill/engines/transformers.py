@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from distill import assets, environment, plugins
 from distill.engines import Completion, Request
-from distill.engines.identity import weights_digest
+from distill.engines.identity import template_digest, weights_digest
 from distill.errors import EngineError
 
 
@@ -44,6 +44,19 @@ class TransformersEngine:
         folder = Path(self.model)
         self.num_gpus = 0 if device == "cpu" or not environment.gpus() else 1
         self.identity = weights_digest(folder) if folder.is_dir() else f"{self.model}@{revision or 'main'}"
+
+    def stamp(self) -> dict[str, Any]:
+        """What a reply depends on besides the model."""
+        on_processor = self.device == "cpu" or (self.device == "auto" and not environment.gpus())
+        automatic = "float32" if on_processor else "bfloat16"
+        return {
+            "version": f"transformers {environment.installed('transformers')}, torch {environment.installed('torch')}",
+            "dtype": automatic if self.dtype == "auto" else self.dtype,
+            "device": "cpu" if on_processor else self.device,
+            "batch_size": self.batch_size,
+            "parallelism": {},
+            "template": template_digest(Path(self.model)),
+        }
 
     @contextlib.asynccontextmanager
     async def session(self, logs_dir: Path) -> AsyncGenerator["_Session"]:
@@ -153,8 +166,8 @@ class _Session:
                     # Callers arrive one by one: a short pause lets a full batch gather.
                     if len(self._waiting) < self._batch_size and self._changed.wait(timeout=0.02):
                         continue
-                    like = self._waiting[0].request.sampling
-                    batch = [w for w in self._waiting if w.request.sampling == like][: self._batch_size]
+                    like = _settings(self._waiting[0].request)
+                    batch = [w for w in self._waiting if _settings(w.request) == like][: self._batch_size]
                     taken = {id(w) for w in batch}
                     self._waiting = [w for w in self._waiting if id(w) not in taken]
                     return batch
@@ -171,9 +184,16 @@ class _Session:
             prompts,
             batch[0].request.sampling,
             seeds=[w.request.seed for w in batch],
+            limits=[w.request.sampling.max_tokens for w in batch],
+            stop=batch[0].request.stop,
             is_wanted=lambda row: not batch[row].future.cancelled(),
         ):
             _resolve(batch[done.row], done.completion)
+
+
+def _settings(request: Request) -> tuple[object, ...]:
+    """What replies of one batch must share; each has a limit of its own."""
+    return request.stop, *(pair for pair in request.sampling if pair[0] != "max_tokens")
 
 
 def _resolve(waiting: _Waiting, outcome: Completion | Exception) -> None:

@@ -14,10 +14,10 @@ from typing import Any
 from distill import assets
 from distill.engines import Completion, Request
 from distill.engines.endpoint import Endpoint, Server
-from distill.engines.identity import weights_digest
+from distill.engines.identity import template_digest, weights_digest
 from distill.engines.managed import HOST, ManagedServer, free_port
 from distill.engines.restarts import KeptServer, kept
-from distill.engines.vllm_command import Launcher, find_launcher, server_command, server_environment
+from distill.engines.vllm_command import Launcher, find_launcher, server_command, server_environment, version_of
 
 STREAM_INTERVAL = 128
 """Tokens between two pieces of a streamed reply: with a piece for each token, the server is busy with the pieces. About
@@ -76,6 +76,23 @@ class VLLMEngine:
         if find_launcher(self.command).is_cpu_build or self._flag("device") == "cpu":
             return 0
         return math.prod(int(self._flag(name) or 1) for name in PARALLEL)
+
+    def stamp(self) -> dict[str, Any]:
+        """What a reply depends on besides the model.
+
+        Raises:
+            EngineError: If there is no vLLM here.
+        """
+        launcher = find_launcher(self.command)
+        automatic = "bfloat16" if launcher.is_cpu_build else "auto"
+        return {
+            "version": version_of(launcher),
+            "dtype": self._flag("dtype") or automatic,
+            "device": "cpu" if launcher.is_cpu_build else self._flag("device") or "auto",
+            "parallelism": {name: int(self._flag(name) or 1) for name in PARALLEL},
+            "args": {key: value for key, value in self.args.items() if key.replace("-", "_") not in PARALLEL},
+            "template": template_digest(Path(self.model)),
+        }
 
     @contextlib.asynccontextmanager
     async def session(self, logs_dir: Path) -> AsyncGenerator["ManagedSession", None]:

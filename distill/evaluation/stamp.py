@@ -5,7 +5,6 @@ GPUs, prompt, sampler, length limit and grader each move them. Two scores compar
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -83,16 +82,6 @@ def hardware() -> dict[str, Any]:
     """What this machine computes with."""
     here = environment.describe()
     return {"gpus": here["gpus"], "cpus": here["cpus"], "memory_gib": here["memory_gib"], "platform": here["platform"]}
-
-
-def template_digest(folder: Path) -> str:
-    """Digest of the chat template in a model's folder; empty if there is none."""
-    path = folder / "chat_template.jinja"
-    if path.is_file():
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    config = folder / "tokenizer_config.json"
-    template = json.loads(config.read_text(encoding="utf-8")).get("chat_template") if config.is_file() else None
-    return hashlib.sha256(json.dumps(template).encode()).hexdigest()[:16] if template else ""
 
 
 def differences(a: Stamp, b: Stamp) -> dict[str, tuple[Any, Any]]:

@@ -189,6 +189,7 @@ class Sampler:
             dollars=completion.dollars,
             seconds=round(seconds, 3),
             error=completion.reason or None,
+            metadata=completion.metadata,
         )
 
     def _keep_unfinished(

@@ -98,3 +98,32 @@ def test_rows_that_nobody_wants_are_left(model_and_tokenizer: Any):
 def test_end_tokens_come_from_the_generation_config(model_and_tokenizer: Any):
     model, tokenizer = model_and_tokenizer
     assert end_tokens(model, tokenizer) == set(model.generation_config.eos_token_id)
+
+
+def test_a_reply_ends_before_a_stop_text_and_says_which(model_and_tokenizer: Any):
+    whole = replies(model_and_tokenizer, PROMPTS, Sampling(temperature=0, max_tokens=40), [0] * len(PROMPTS))
+    stop = whole[0].text[5:8]
+    found = {
+        done.row: done.completion
+        for done in decode(
+            *model_and_tokenizer, PROMPTS, Sampling(temperature=0, max_tokens=40), seeds=[0] * len(PROMPTS), stop=[stop]
+        )
+    }
+    assert any(reply.stopped_by == stop for reply in found.values())
+    for row, reply in enumerate(whole):
+        ended = stop in reply.text
+        assert found[row].text == reply.text.partition(stop)[0]
+        assert found[row].stopped_by == (stop if ended else None)
+        assert found[row].completion_tokens <= reply.completion_tokens
+
+
+def test_each_reply_of_a_batch_has_its_own_limit(model_and_tokenizer: Any):
+    limits = [1, 40, 3, 40, 7]
+    whole = replies(model_and_tokenizer, PROMPTS, Sampling(temperature=0, max_tokens=40), [0] * len(PROMPTS))
+    found = {
+        done.row: done.completion
+        for done in decode(*model_and_tokenizer, PROMPTS, Sampling(temperature=0), seeds=[0] * 5, limits=limits)
+    }
+    for row, limit in enumerate(limits):
+        assert found[row].completion_tokens == min(limit, whole[row].completion_tokens)
+        assert whole[row].text.startswith(found[row].text.rstrip("\ufffd"))

@@ -96,10 +96,10 @@ class NGrams:
             if len(items[item]) >= n:
                 self._parts.update(grams(items[item], self._part))
         counts = Counter(word for words in items for word in set(words)) if short else Counter[str]()
-        self._short: dict[str, list[tuple[int, Gram]]] = defaultdict(list)
+        self._short: dict[str, list[tuple[int, str, Gram]]] = defaultdict(list)
         for item in short:
-            rarest = min(items[item], key=lambda word: (counts[word], -len(word), word))
-            self._short[rarest].append((item, tuple(items[item])))
+            rarest, *others = sorted(set(items[item]), key=lambda word: (counts[word], -len(word), word))
+            self._short[rarest].append((item, others[0] if others else rarest, tuple(items[item])))
 
     def find(self, words: Sequence[str]) -> Shared | None:
         """The first n-gram that an item holds too; else an item of fewer words that stands in them whole."""
@@ -116,9 +116,10 @@ class NGrams:
         return self._find_short(words)
 
     def _find_short(self, row: Sequence[str]) -> Shared | None:
-        words = frozenset(row)
-        for word in sorted(self._short.keys() & words):
-            for item, short in self._short[word]:
-                if words.issuperset(short) and short in grams(row, len(short)):
+        by_rarest = self._short
+        found = [word for word in row if word in by_rarest] if by_rarest else ()
+        for word in dict.fromkeys(found):
+            for item, next_rarest, short in by_rarest[word]:
+                if next_rarest in row and short in grams(row, len(short)):
                     return Shared(item, " ".join(short))
         return None

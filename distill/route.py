@@ -40,6 +40,10 @@ class Hardware(Section):
     gpu: str
     """Such as `H100`, as `distill train --dry-run --gpu` takes it."""
     count: int = Field(ge=1)
+    launch: str = "ddp"
+    """How the GPUs shared the student, as `train.launch.config` says it."""
+    per_machine: int = Field(default=8, ge=1)
+    """GPUs of each machine."""
 
 
 class Route(Section):
@@ -58,4 +62,8 @@ class Route(Section):
     """Of training, on the hardware, as published."""
     dollars: float | None = Field(default=None, gt=0)
     """Of training, in US dollars, as published."""
+    examples: int | None = Field(default=None, gt=0)
+    """That the student was taught, as published."""
+    tokens: float | None = Field(default=None, gt=0)
+    """Of an example, prompt and reply together, on average, as published."""
     notes: str = ""

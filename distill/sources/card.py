@@ -127,6 +127,16 @@ class Traces(_Closed):
         return self
 
 
+class Size(_Closed):
+    """How large a set is, for plans that are made without it."""
+
+    rows: int = Field(gt=0)
+    tokens: float | None = Field(default=None, gt=0)
+    """Of a row's prompt and trace together, on average, by a tokenizer like Qwen's."""
+    source: str = Field(min_length=1)
+    """Where both are written down, or how they follow from what is."""
+
+
 class Card(_Closed):
     """One problem set."""
 
@@ -160,6 +170,8 @@ class Card(_Closed):
     licence: str
     traces: Traces | None = None
     """What a model wrote on these problems, for `generate.adopt`; None for a set of problems alone."""
+    size: Size | None = None
+    """None where nobody says."""
 
     @model_validator(mode="after")
     def _has_prompt(self) -> Self:

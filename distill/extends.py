@@ -1,7 +1,7 @@
 """`extends: NAME`: a recipe that says only in what it differs from another.
 
-Mappings are merged key by key; lists and all else are replaced. What is extended may not extend a third, so whoever
-reads a recipe opens two files at most. Nodes are merged, not data: each still knows its file and its line.
+Mappings are merged key by key, and `{}` empties one; lists and all else are replaced. What is extended may not extend a
+third, so whoever reads a recipe opens two files at most. Nodes are merged, not data: each still knows file and line.
 """
 
 from pathlib import Path
@@ -69,7 +69,7 @@ def _taken(node: yaml.Node | None) -> yaml.Node | None:
 
 
 def _merged(base: yaml.Node | None, own: yaml.Node | None) -> yaml.Node | None:
-    if not isinstance(base, yaml.MappingNode) or not isinstance(own, yaml.MappingNode):
+    if not isinstance(base, yaml.MappingNode) or not isinstance(own, yaml.MappingNode) or not own.value:
         return own
     theirs = {str(key.value): value for key, value in base.value}
     pairs = {str(key.value): (key, value) for key, value in base.value}

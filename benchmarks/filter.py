@@ -25,6 +25,7 @@ from pathlib import Path
 import msgspec
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
+from distill.filtering.passes import num_cores
 from distill.types import PassRate, Problem, Trace, Verdict
 
 SPREAD = 0.8
@@ -36,6 +37,7 @@ generate:
   sources: [{{use: countdown, count: 1}}]
   teacher: {{engine: solver}}
 filter:
+  workers: {cores}
   select:
     - structure
     - correct
@@ -83,7 +85,7 @@ def make(folder: Path, count: int, words: int) -> int:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
     tokenizer.train_from_iterator(pool[:4_000], trainers.BpeTrainer(vocab_size=8_000, show_progress=False))
     tokenizer.save(str(folder / "student/tokenizer.json"))
-    (folder / "heap.yaml").write_text(RECIPE.format(folder=folder, most=MOST_TOKENS))
+    (folder / "heap.yaml").write_text(RECIPE.format(folder=folder, most=MOST_TOKENS, cores=num_cores()))
     for name, records in (("problems", problems(rng, pool, count)), ("pass_rates", pass_rates(count))):
         with (run / f"{name}.jsonl").open("wb") as file:
             file.writelines(msgspec.json.encode(record) + b"\n" for record in records)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from distill.errors import MissingExtraError, PluginError, did_you_mean
 
-Kind = Literal["sources", "adopters", "engines", "verifiers", "selectors", "builders", "pairs"]
+Kind = Literal["sources", "adopters", "engines", "verifiers", "selectors", "builders", "pairs", "scorers"]
 Factory = Callable[..., Any]
 
 # Strings, so that listing what there is imports none of it.
@@ -63,12 +63,16 @@ BUILTIN: Mapping[Kind, Mapping[str, str]] = {
     },
     "builders": {
         "answer_only": "distill.builders.plain:answer_only",
+        "journey": "distill.builders.journey:journey",
         "plain": "distill.builders.plain:plain",
         "rewrite": "distill.builders.rewrite:rewrite",
     },
     "pairs": {
         "correct_against_incorrect": "distill.builders.pairs:correct_against_incorrect",
         "shortest_against_longest": "distill.builders.pairs:shortest_against_longest",
+    },
+    "scorers": {
+        "length": "distill.evaluation.scorers:Length",
     },
 }
 

@@ -11,7 +11,7 @@ LLAMAFACTORY_VENV := .venv-llamafactory
 BESIDE := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
 ALONE := $(BIN)/python -m pytest
 
-.PHONY: help setup setup-vllm setup-peers setup-llamafactory quickstart test test-fast check format clean
+.PHONY: help setup setup-vllm setup-peers setup-llamafactory quickstart test test-all test-fast check format clean
 
 help:  ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,6 +57,9 @@ quickstart: setup  ## The whole road: a teacher teaches a student, on two cores,
 test: setup  ## Every test this machine can run
 	$(BESIDE) -m 'not gpu and not vllm and not alone'
 	$(ALONE) -m '(vllm or alone) and not gpu'
+
+test-all: test  ## The same, and every recipe from end to end at tiny scale
+	DISTILL_ALL_RECIPES=1 $(BESIDE) -m slow tests/test_scale.py
 
 test-fast: setup  ## The tests that take seconds
 	$(BESIDE) -m 'not gpu and not slow and not vllm and not browser and not alone'

@@ -13,7 +13,7 @@ from distill.selectors.contamination.index import Index
 from distill.selectors.contamination.items import METHODS, Item, Match, Method, Options, Vectors
 from distill.selectors.contamination.text import shortened
 
-REMEMBERED = 100_000
+REMEMBERED = 20_000
 """Problems whose match is remembered: most have several traces, and not always near each other."""
 
 

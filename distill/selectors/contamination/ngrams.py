@@ -116,10 +116,8 @@ class NGrams:
         return self._find_short(words)
 
     def _find_short(self, row: Sequence[str]) -> Shared | None:
-        by_rarest = self._short
-        found = [word for word in row if word in by_rarest] if by_rarest else ()
-        for word in dict.fromkeys(found):
-            for item, next_rarest, short in by_rarest[word]:
+        for word in dict.fromkeys(filter(self._short.__contains__, row)):
+            for item, next_rarest, short in self._short[word]:
                 if next_rarest in row and short in grams(row, len(short)):
                     return Shared(item, " ".join(short))
         return None

@@ -18,7 +18,7 @@ _STEM = 7
 """Characters of a stem."""
 HEAD = 12
 """Characters of a key that most texts share with no item."""
-MOST_REMEMBERED = 100_000
+MOST_REMEMBERED = 20_000
 """Words whose tokens are remembered."""
 LONG_WORD = 32
 """Characters of a word that is worth it; longer ones, as whole lines of Chinese, seldom come again."""

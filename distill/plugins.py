@@ -66,6 +66,7 @@ BUILTIN: Mapping[Kind, Mapping[str, str]] = {
         "journey": "distill.builders.journey:journey",
         "plain": "distill.builders.plain:plain",
         "rewrite": "distill.builders.rewrite:rewrite",
+        "shortcut": "distill.builders.journey.shortcut:shortcut",
     },
     "pairs": {
         "correct_against_incorrect": "distill.builders.pairs:correct_against_incorrect",

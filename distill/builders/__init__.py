@@ -36,12 +36,24 @@ class Lesson:
 class Workshop(Protocol):
     """What a builder may use. One for all of a filter's lessons, many of which may be at work at once."""
 
-    trace_format: TraceFormat
-    """The student's."""
-    seed: str
-    """From the recipe's seed."""
-    folder: Path
-    """The run's directory, where a builder keeps what it paid for, so that it never pays twice."""
+    @property
+    def trace_format(self) -> TraceFormat:
+        """The student's."""
+        ...
+
+    @property
+    def seed(self) -> str:
+        """From the recipe's seed."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """The run's directory, where a builder keeps what it paid for, so that it never pays twice."""
+        ...
+
+    def count_tokens(self, trace: Trace) -> int:
+        """Length of a trace's reply in the student's tokens; the teacher's own count where there is no student."""
+        ...
 
     async def judge(self, problem: Problem, answer: str) -> Verdict:
         """Judge an answer as `generate` does."""

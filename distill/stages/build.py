@@ -5,9 +5,9 @@ import contextlib
 import inspect
 import json
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from distill import plugins, progress
 from distill.builders import Builder, Lesson
@@ -135,6 +135,18 @@ class OpenWorkshop:
         self._run, self._stack, self._lock, self._tallies = run, stack, asyncio.Lock(), tallies
         self._bench: Bench | None = None
         self._sessions: dict[str, Session] = {}
+        self._count: Callable[[Trace], int] | None = None
+
+    def count_tokens(self, trace: Trace) -> int:
+        """See `Workshop.count_tokens`."""
+        if self._count is None:
+            from distill.training.student import token_counter
+
+            train = self._run.recipe.train
+            self._count = cast(
+                Callable[[Trace], int], token_counter(train.student if train else None, self.trace_format)
+            )
+        return self._count(trace)
 
     async def judge(self, problem: Problem, answer: str) -> Verdict:
         """See `Workshop.judge`."""

@@ -54,7 +54,7 @@ _NUMERALS = {
     word: str(10 * number)
     for number, word in enumerate("thirty forty fifty sixty seventy eighty ninety hundred".split(), start=3)
 }
-REMEMBERED = 30_000
+REMEMBERED = 10_000
 """Tokens of which is kept what they are: words recur, numbers do not."""
 _BRACKETS = frozenset("()[]")
 _SIGNS_TOO = frozenset("-/*!'%")

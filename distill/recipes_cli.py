@@ -8,32 +8,69 @@ from typing import Annotated
 
 import typer
 
-from distill.errors import RecipeError
-from distill.options import RecipeArg
+from distill.errors import DataError, RecipeError
+from distill.options import RecipeArg, SetOption
 
 app = typer.Typer(no_args_is_help=True, help="List, show and copy the recipes that ship with distill.")
 
 
-@app.command("list")
-def list_recipes() -> None:
+@app.command("list", epilog="Example: 'distill recipes list --markdown'")
+def list_recipes(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Those that follow a published road, as a table: docs/routes.md has it.")
+    ] = False,
+) -> None:
     """Every recipe that ships with distill."""
+    from distill import assets, recipe
+
+    recipes = {name: recipe.load(path) for name, path in assets.shipped("recipes").items()}
+    if markdown:
+        from distill.reporting.telling import table as of_routes
+
+        print("\n".join(of_routes(list(recipes.values()))))
+        return
     from rich.console import Console
     from rich.table import Table
 
-    from distill import assets, recipe
-
     table = Table("name", "what it does", box=None, pad_edge=False)
-    for name, path in assets.shipped("recipes").items():
-        table.add_row(name, recipe.load(path).description.strip())
+    for name, found in recipes.items():
+        table.add_row(name, found.description.strip())
     Console(highlight=False).print(table)
 
 
-@app.command("show", epilog="Example: 'distill recipes show quickstart'")
-def show_recipe(recipe: RecipeArg) -> None:
-    """Print a recipe as it is written, with its comments."""
+@app.command("show", epilog="Examples: 'distill recipes show s1k'. 'distill recipes show s1k --yaml'")
+def show_recipe(
+    recipe: RecipeArg,
+    yaml: Annotated[bool, typer.Option("--yaml", help="The file as it is written, with its comments.")] = False,
+) -> None:
+    """Say a recipe in words: each step, where it was published, and what departs from there."""
     from distill import assets
 
-    print(assets.find("recipes", recipe).read_text(encoding="utf-8"), end="")
+    path = assets.find("recipes", recipe)
+    if yaml:
+        print(path.read_text(encoding="utf-8"), end="")
+        return
+    from distill.recipe import load
+    from distill.reporting.telling import told
+
+    print("\n".join(told(load(path))))
+
+
+@app.command("check", epilog="Example: 'distill recipes check s1k --set generate.adopt.0.path=rows.parquet'")
+def check_recipe(recipe: RecipeArg, overrides: SetOption = None) -> None:
+    """Hold the dataset cards of a recipe against the sets themselves: are the columns there?"""
+    from distill import assets
+    from distill.recipe import load
+    from distill.stages.check import check
+
+    good, bad = 0, 0
+    for found in check(load(assets.find("recipes", recipe), overrides or [])):
+        print(found.line, flush=True)
+        good, bad = good + found.is_good, bad + (not found.is_good)
+    if bad:
+        raise DataError(f"{bad} of {good + bad} cards do not fit or could not be checked; each is named above")
+    if not good:
+        print("no card: this recipe reads no set of the hub")
 
 
 @app.command("copy", epilog="Example: 'distill recipes copy quickstart mine.yaml'")

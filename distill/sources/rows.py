@@ -110,6 +110,16 @@ def render(template: str, row: Row, place: str) -> str:
     return _FIELD.sub(fill, template)
 
 
+def fields_of(template: str) -> list[str]:
+    """The columns that a template names.
+
+    Example:
+        >>> fields_of("{question} of {{1, 2}}")
+        ['question']
+    """
+    return [name for name in _FIELD.findall(template) if name]
+
+
 def column(row: Row, name: str, place: str) -> object:
     """The value of a column.
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from distill import assets, environment
-from distill.errors import MissingExtraError
+from distill.errors import DataError, MissingExtraError, TrainingError
 from distill.evaluation.suites import load_suite
 from distill.formats import TraceFormat
 from distill.ledger import Ledger
@@ -64,7 +64,10 @@ def _generate(recipe: Recipe, limit: int | None, run_dir: Path) -> list[str]:
     section = recipe.generate
     if section.adopt:
         return plan_of_adoption(recipe, limit)
-    problems = list({problem.id: problem for problem in problems_of(recipe, limit)}.values())
+    try:
+        problems = list({problem.id: problem for problem in problems_of(recipe, limit)}.values())
+    except DataError as error:
+        return [f"the problems cannot be read now, so nothing can be counted: {error}"]
     samples, teacher = section.samples, recipe.teacher
     reader = PromptReader(teacher, recipe.teacher_format)
     lines = [
@@ -196,7 +199,7 @@ def _train(recipe: Recipe, run_dir: Path, rented: Rented) -> list[str]:
     lines = [f"student: {recipe.train.student}", f"method: {recipe.train.method}", *options]
     try:
         return [*lines, *forecast(recipe, run_dir, rented.gpu, rented.num_gpus)]
-    except MissingExtraError as error:
+    except (MissingExtraError, TrainingError) as error:
         return [*lines, f"what it would take is not known: {error}"]
 
 
@@ -205,7 +208,11 @@ def _eval(recipe: Recipe, limit: int | None) -> list[str]:
         return ["nothing: the recipe has no section eval"]
     lines: list[str] = []
     for name in recipe.eval.suites:
-        problems = list(islice(load_suite(name).problems(), limit))
+        try:
+            problems = list(islice(load_suite(name).problems(), limit))
+        except DataError as error:
+            lines.append(f"{name}: cannot be read now: {error}")
+            continue
         lines.append(
             f"{name}: {len(problems)} problems x {recipe.eval.samples} samples of {', '.join(recipe.eval.models)}"
         )

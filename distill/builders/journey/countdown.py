@@ -57,10 +57,14 @@ class _Search:
     def read(self, start: int, line: str) -> Slip | None:
         claims = [*_CLAIM.finditer(line)]
         is_branch = bool(claims) and claims[0].start() == 0 and line[claims[0].end() : claims[0].end() + 1] == ":"
+        left = _LEFT.search(line) if is_branch else None
+        # a branch leaves one number less than it begins with, and the last two are compared with the target
+        size = len(left[1].split()) + 1 if left else 3 if len(claims) > 1 else None
+        begun = [state for state in self.states if size in (None, state.total())]
         after: list[Counter[int]] = []
         for number, claim in enumerate(claims):
             operands = Counter((int(claim[1]), int(claim[3])))
-            places = self.states if number == 0 else after
+            places = begun if number == 0 else after
             missing = not any(operands <= state for state in places) if is_branch else not operands <= self.results
             if slip := self._wrong(claim, start) or (
                 _absent(claim, start, operands, self.results) if missing else None
@@ -69,8 +73,8 @@ class _Search:
             result = int(claim[4])
             self.results[result] += 1
             if is_branch and number == 0:
-                after = [state - operands + Counter((result,)) for state in self.states if operands <= state]
-        if is_branch and (left := _LEFT.search(line)):
+                after = [state - operands + Counter((result,)) for state in begun if operands <= state]
+        if left:
             state = Counter(map(int, left[1].split()))
             if state not in after:
                 return Slip(start + left.start() + 2, start + left.end(), left[0][2:], "", "a number that is not there")

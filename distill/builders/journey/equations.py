@@ -15,13 +15,17 @@ from distill.verifiers.arithmetic import MAX_DIGITS, MAX_LENGTH, ExpressionError
 _RUN = re.compile(r"(?:[-+*/()0-9.,=$%×÷−· \t]|\\(?:times|cdot|div|\$|%|,))+")  # noqa: RUF001
 _SIGNS = (("×", "*"), ("·", "*"), ("÷", "/"), ("−", "-"), ("\\times", "*"), ("\\cdot", "*"), ("\\div", "/"))  # noqa: RUF001
 _GAP = re.compile(r"(?<=[0-9)%$])[.,]?[ \t]+(?=[0-9($])|,[ \t]+")
+_BULLET = re.compile(r"[ \t]*[-*+][ \t]+")
 _TOKEN = re.compile(r"[ \t]*([0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?|\.[0-9]+|[-+*/()])[ \t]*")
 _NUMBER = re.compile(r"-?[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?")
 _JOINING = re.compile(
     r"(?:\b(?:times|plus|minus|over|by|modulo|mod|percent|half|third|quarter|root|log|sin|cos|tan|[b-hj-zB-HJ-Z])"
     r"|(?:%|percent|half|third|thirds|quarter|quarters) of)$"
 )
-_GOES_ON = re.compile(r"[A-Za-z_^!{\\\[]|[ \t]*(?:[\^!]|\(?mod\b|remainder\b|[rR] ?[0-9]|or\b)")
+_GOES_ON = re.compile(
+    r"[A-Za-z_^!{\\\[|]|[ \t]*(?:[\^!]|\(?mod\b|(?:\\text\{ *)?remainder\b|[rR] ?[0-9]|or\b"
+    r"|(?:divided|times|plus|minus|over|multiplied)\b)"
+)
 
 
 class Equation(NamedTuple):
@@ -70,7 +74,8 @@ def _in_run(text: str, start: int, end: int) -> Iterator[Equation]:
         gap = _GAP.search(text, equals + 1, right_to)
         if gap:
             right_to = gap.start()
-        elif number == len(bounds) - 2 and _GOES_ON.match(text, right_to):
+        right_to = equals + 1 + len(text[equals + 1 : right_to].rstrip(" \t"))
+        if (gap or number == len(bounds) - 2) and _GOES_ON.match(text, right_to):
             continue
         found = _read(text, left_from, equals, right_to)
         if found:
@@ -83,7 +88,11 @@ def _begins(text: str, start: int, equals: int) -> bool:
         return True
     before = text[max(0, start - 40) : start]
     # a product with what stands before it: 2x * 3, f(3), 5^2 + 1
-    if before[-1].isalnum() or before[-1] in "_^{}!\\|)]'":
+    if text[start] not in " \t" and (before[-1].isalnum() or before[-1] in "_^{}!\\|)]'"):
+        return False
+    if before.rstrip()[-1:] in ("^", "_", "!", "|") or (
+        text[start : start + 40].lstrip(" \t")[:1] == "(" and before[-1] in "})"
+    ):
         return False
     return not _JOINING.search(before.rstrip() if text[start] in " \t" else before)
 
@@ -92,6 +101,8 @@ def _read(text: str, start: int, equals: int, end: int) -> Equation | None:
     left, right = text[start:equals], text[equals + 1 : end]
     if len(left) + len(right) > MAX_LENGTH:
         return None
+    if bullet := _BULLET.match(left if text[max(0, start - 1) : start] in ("", "\n") else ""):
+        start, left = start + bullet.end(), left[bullet.end() :]
     if _after_word(text, start) and left.lstrip()[:1] in ("-", "−"):  # noqa: RUF001
         return None  # "x - 3 = 4", "- 3 apples"
     shown, said = left.strip(), right.strip().rstrip(".,").rstrip()
@@ -111,7 +122,7 @@ def _read(text: str, start: int, equals: int, end: int) -> Equation | None:
 
 
 def _after_word(text: str, start: int) -> bool:
-    line = text[text.rfind("\n", 0, start) + 1 : start].rstrip()
+    line = text[max(0, start - 80) : start].rpartition("\n")[2].rstrip()
     return bool(line) and line[-1] not in ":;,=("
 
 

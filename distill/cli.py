@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from distill import export_cli, recipes_cli, verify_cli, view_cli
+from distill import eval_cli, export_cli, merge_cli, recipes_cli, verify_cli, view_cli
 from distill.errors import DistillError, RecipeError
 from distill.options import (
     DEFAULT_RUNS,
@@ -101,19 +101,7 @@ def generate(
         stage(opened, limit, shard=share, retry_truncated=retry_truncated)
 
 
-@app.command(
-    epilog="Example: 'distill merge runs/quickstart-1of2 runs/quickstart-2of2 --run quickstart', and then "
-    "'distill filter quickstart'"
-)
-def merge(
-    merged: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs of the same recipe.")],
-    run: Annotated[str, typer.Option("--run", metavar="NAME", help="Where to: a new run, or one that takes them in.")],
-    runs: RunsOption = DEFAULT_RUNS,
-) -> None:
-    """Join what generate made in several runs, of shards or on other machines: each trace once, nothing lost."""
-    from distill.stages.merge import merge as stage
-
-    _say(stage(merged, runs / run))
+app.command(epilog=merge_cli.EPILOG)(merge_cli.merge)
 
 
 @app.command(
@@ -192,18 +180,27 @@ def train(
         stage(opened, limit)
 
 
-@app.command("eval", epilog="Example: 'distill eval quickstart --set eval.samples=4'")
+@app.command("eval", epilog=eval_cli.EPILOG)
 def eval_command(
-    recipe: RecipeArg,
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE|MODEL", help="A recipe; with --suite, a folder or hub id.")],
     run: RunOption = None,
     runs: RunsOption = DEFAULT_RUNS,
+    suites: eval_cli.SuiteOption = None,
+    engine: eval_cli.EngineOption = None,
+    form: eval_cli.FormatOption = None,
+    out: eval_cli.OutOption = None,
+    seed: eval_cli.SeedOption = None,
     overrides: SetOption = None,
     scale: ScaleOption = None,
     limit: LimitOption = None,
     restart: RestartOption = None,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Measure base, student and teacher on the recipe's suites, with intervals."""
+    """Measure base, student and teacher on the recipe's suites, or any model on --suite, with intervals."""
+    model = eval_cli.ModelOptions(engine, form, out, seed)
+    if suites:
+        return eval_cli.evaluate(recipe, suites, model, runs, overrides or [], limit, dry_run)
+    model.refuse_for_recipe()
     asked = _load(recipe, overrides, scale)
     if dry_run:
         return _plan(asked, ["eval"], limit, runs / (run or asked.name))
@@ -211,6 +208,9 @@ def eval_command(
 
     with _open(asked, runs, run, restart) as opened:
         stage(opened, limit)
+
+
+app.command(epilog=eval_cli.COMPARE_EPILOG)(eval_cli.compare)
 
 
 @app.command("run", epilog="Example: 'distill run quickstart --set seed=1 --run quickstart-1'")

@@ -20,8 +20,8 @@ from distill.errors import PluginError, RecipeError
 from distill.formats import FORMATS, TraceFormat, named_format
 from distill.mistakes import PartError, explained
 from distill.route import Route
+from distill.sections import BeamSearch, BudgetForcing, Options, PartUse, Section, Train, Use
 from distill.sections import Launch as Launch
-from distill.sections import Options, PartUse, Section, Train, Use
 from distill.sections import Scratch as Scratch
 
 Stage = Literal["generate", "filter", "train", "eval"]
@@ -189,11 +189,31 @@ class Eval(Section):
     models: list[ModelRole] = Field(default_factory=lambda: ["base", "student", "teacher"], min_length=1)
     base_formats: list[str] = Field(default_factory=lambda: ["think-forced", "plain"], min_length=1)
     """The forms the base is asked in. Its score is the best of them, so that the gain is not a gain in form."""
-    samples: int = Field(default=1, ge=1)
-    sampling: Sampling = Sampling()
+    samples: int | None = Field(default=None, ge=1)
+    """Replies to each problem; what each suite says if not given."""
+    sampling: Sampling | None = None
+    """What each suite says if not given."""
     engine: Options = Field(default_factory=lambda: {"engine": "transformers"})
     """The engine that runs base and student, and its options."""
     concurrency: int = Field(default=256, ge=1)
+    scorer: PartUse | None = None
+    """Chooses one of the replies to a problem, for best-of-n."""
+    budget_forcing: BudgetForcing | None = None
+    beam_search: BeamSearch | None = None
+
+    @model_validator(mode="after")
+    def _draws(self) -> Self:
+        if self.sampling is not None and self.sampling.temperature == 0 and (self.samples or 1) > 1:
+            raise PartError(
+                ("eval", "samples"),
+                f"is {self.samples} at temperature 0, which gives the same reply each time: give 1, or a temperature",
+            )
+        if self.budget_forcing and self.beam_search:
+            raise PartError(("eval", "beam_search"), "means nothing beside budget_forcing: leave out one of the two")
+        for name, scorer in (("scorer", self.scorer), ("beam_search", self.beam_search and self.beam_search.scorer)):
+            if scorer:
+                _check_part(("eval", name), "scorers", scorer.use, scorer.options)
+        return self
 
 
 class Recipe(Section):

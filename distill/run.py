@@ -59,7 +59,7 @@ ELASTIC: Mapping[Stage, tuple[str, ...]] = {
         *(f"{place}.engine.{key}" for place in ("build", "build.of") for key in (*WHERE, "price", "tokenizer")),
     ),
     "train": ("launch.args", "sft.report_to", "sft.run_name"),
-    "eval": ("samples", "suites", "models", "concurrency", "engine", *VERIFY),
+    "eval": ("samples", "suites", "models", "concurrency", "engine", "scorer", *VERIFY),
 }
 
 OUTPUTS: Mapping[Stage, tuple[str, ...]] = {
@@ -232,15 +232,27 @@ def open_run(recipe: Recipe, runs_dir: Path, name: str | None = None) -> Generat
         RunStorageError: If the disk refuses.
     """
     directory = runs_dir / (name or recipe.name)
+    with locked(directory):
+        run = Run(directory, recipe)
+        with storage_errors(directory):
+            run.write_manifest()
+        yield run
+
+
+@contextlib.contextmanager
+def locked(directory: Path) -> Generator[None]:
+    """Hold the lock of a directory, which is made if need be.
+
+    Raises:
+        RunLockedError: If another process works in it.
+        RunStorageError: If the disk refuses.
+    """
     with storage_errors(directory):
         directory.mkdir(parents=True, exist_ok=True)
         lock = (directory / ".lock").open("a+")
     with lock:
         _lock(lock, directory)
-        run = Run(directory, recipe)
-        with storage_errors(directory):
-            run.write_manifest()
-        yield run
+        yield
 
 
 def _lock(lock: TextIO, directory: Path) -> None:

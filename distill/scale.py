@@ -221,10 +221,13 @@ def _train(section: Data, swaps: _Swaps) -> None:
 
 def _eval(section: Data, swaps: _Swaps) -> None:
     swaps.put(section, "suites", ["countdown-few"], "eval")
-    swaps.put(section, "samples", min(section["samples"], 2), "eval")
+    swaps.put(section, "samples", min(section["samples"] or 1, 2), "eval")
     swaps.put(section, "engine", {"engine": "transformers"}, "eval")
     swaps.put(section, "concurrency", min(section["concurrency"], 16), "eval")
-    swaps.put(section["sampling"], "max_tokens", min(section["sampling"]["max_tokens"], 160), "eval.sampling")
+    if section["sampling"] is None:
+        swaps.put(section, "sampling", {"max_tokens": 160}, "eval")
+    else:
+        swaps.put(section["sampling"], "max_tokens", min(section["sampling"]["max_tokens"], 160), "eval.sampling")
 
 
 def _short(value: object) -> str:

@@ -104,6 +104,33 @@ class Launch(Section):
         return self
 
 
+class BudgetForcing(Section):
+    """Forces the length of thoughts (s1, arXiv 2501.19393), by the names of s1's evaluation."""
+
+    max_tokens_thinking: int = Field(ge=0)
+    """Tokens at which a thought is ended. The answer has what `sampling.max_tokens` leaves."""
+    thinking_n_ignore: int = Field(default=0, ge=0)
+    """How many times the end of a thought is suppressed."""
+    thinking_n_ignore_str: str = "Wait"
+    """What is appended in its place."""
+    final_answer: str = ""
+    """What the answer begins with after a forced end, such as ``Final Answer:``."""
+
+
+class BeamSearch(Section):
+    """Searches for a reply step by step, with a scorer (arXiv 2408.03314)."""
+
+    scorer: PartUse
+    beams: int = Field(default=4, ge=1)
+    """Beginnings that go on."""
+    width: int = Field(default=4, ge=1)
+    """Ways to go on that are tried from each."""
+    step: str = Field(default="\n\n", min_length=1)
+    """What ends a step."""
+    step_tokens: int = Field(default=1024, ge=1)
+    max_steps: int = Field(default=64, ge=1)
+
+
 class Train(Section):
     """Who learns, and how."""
 

@@ -49,14 +49,13 @@ class Reading(NamedTuple):
         Raises:
             DataError: If a column is missing, or holds what it should not.
         """
-        metadata = self._metadata(row, place)
         choice = None if self.choices is None else choices.arranged(self.choices, row, place)
         if choice is not None:
             row = {**row, "options": choice.shown}
-            metadata["options"] = choice.texts
         prompt = render(self.prompt, row, place) if prompt is None else prompt
         if not prompt.strip():
             raise DataError(f"{place}: the prompt is empty")
+        metadata = {**self._metadata(row, place), **({"options": choice.texts} if choice else {})}
         return make_problem(
             prompt=prompt,
             verifier=self.verifier,

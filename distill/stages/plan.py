@@ -12,10 +12,11 @@ from rich.markup import escape
 
 from distill import assets, environment
 from distill.errors import DataError, MissingExtraError, TrainingError
+from distill.evaluation.paired import detectable_sentence
 from distill.evaluation.suites import load_suite
 from distill.formats import TraceFormat
 from distill.ledger import Ledger
-from distill.recipe import Recipe, Stage, Teacher
+from distill.recipe import Eval, Recipe, Stage, Teacher
 from distill.run import read_manifest
 from distill.sampling.pulse import expected_replies
 from distill.stages.adopt import plan_of_adoption
@@ -206,14 +207,27 @@ def _train(recipe: Recipe, run_dir: Path, rented: Rented) -> list[str]:
 def _eval(recipe: Recipe, limit: int | None) -> list[str]:
     if recipe.eval is None:
         return ["nothing: the recipe has no section eval"]
+    return plan_of_suites(recipe.eval, ", ".join(recipe.eval.models), limit)
+
+
+def plan_of_suites(section: Eval, models: str, limit: int | None) -> list[str]:
+    """What measuring would do: how often each suite is asked, what it can show, and what others measured there."""
     lines: list[str] = []
-    for name in recipe.eval.suites:
+    for suite in map(load_suite, section.suites):
         try:
-            problems = list(islice(load_suite(name).problems(), limit))
+            problems = list(islice(suite.problems(), limit))
         except DataError as error:
-            lines.append(f"{name}: cannot be read now: {error}")
+            lines.append(f"{suite.name}: cannot be read now: {error}")
             continue
-        lines.append(
-            f"{name}: {len(problems)} problems x {recipe.eval.samples} samples of {', '.join(recipe.eval.models)}"
-        )
+        samples, sampling = suite.asking(section.samples, section.sampling)
+        most = len(problems) * samples * sampling.max_tokens
+        lines += [
+            f"{suite.name}: {len(problems)} problems x {samples} samples of {models}, temperature "
+            f"{sampling.temperature:g}, at most {most:,} tokens each",
+            f"  {detectable_sentence(len(problems), samples)}",
+        ]
+        lines += [
+            f"  published: {known.model} {known.score:g} % {known.metric} ({known.harness}; {known.source})"
+            for known in suite.published
+        ]
     return lines

@@ -50,7 +50,7 @@ def test_the_checkout_runs_without_being_installed(tmp_path: Path):
 
 def test_recipes_can_be_listed_shown_and_copied_and_a_copy_never_overwrites(distill: Distill, tmp_path: Path):
     assert "quickstart" in distill("recipes", "list").stdout
-    assert "# The whole road in minutes" in distill("recipes", "show", "quickstart").stdout
+    assert "# The whole road in minutes" in distill("recipes", "show", "quickstart", "--yaml").stdout
     distill("recipes", "copy", "quickstart")
     copy = tmp_path / "quickstart.yaml"
     copy.write_text("mine")

@@ -218,8 +218,10 @@ def test_a_cut_off_sample_is_no_mistake():
     ("options", "message"),
     [
         ({"find": "judgement"}, "no finder named 'judgement'"),
-        ({"detours": 0}, "detours is 0"),
-        ({"max_share": 1.5}, "max_share 1.5"),
+        ({"detours": 0}, "are 0, 8, 1; from 1 up"),
+        ({"votes": 0}, "are 1, 8, 0; from 1 up"),
+        ({"find": ["countdown", "judge"]}, "'judge' asks a model; name it as engine"),
+        ({"max_share": 1.5}, "max_share is 1.5"),
         ({"otherwise": "rewrite"}, "choose plain or nothing"),
         ({"phrases": ["Wait, that is wrong."]}, "must hold {said}"),
         ({"phrases": ["{said} is wrong {0}"]}, "no other braces"),

@@ -32,10 +32,11 @@ class Shelf:
 
     Args:
         folder: The run's.
+        file: Its name there.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._journal = Journal(folder / FILE, Paid)
+    def __init__(self, folder: Path, file: str = FILE) -> None:
+        self._journal = Journal(folder / file, Paid)
         self._starts = {entry.record.key: entry.start for entry in self._journal.since(0)}
 
     def find(self, key: str) -> Paid | None:

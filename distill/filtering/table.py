@@ -14,7 +14,7 @@ from distill.filtering.steps import Seen
 from distill.journal import Journal
 from distill.selectors import Measured, Ruling
 
-CACHE_KIB = 16_000
+CACHE_KIB = 8_000
 BATCH = 1_000
 MOST_VALUES = 8
 

@@ -99,7 +99,7 @@ class _Remembered(dict[str, tuple[str, ...]]):
 
     def __missing__(self, word: str) -> tuple[str, ...]:
         found = _tokens_in(word)
-        if len(word) <= LONG_WORD:
+        if len(word) <= LONG_WORD and not any(map(str.isdigit, word)):  # words recur, numbers do not
             if len(self) >= MOST_REMEMBERED:
                 self.clear()
             self[word] = found

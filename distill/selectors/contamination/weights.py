@@ -36,7 +36,7 @@ def _weight(token: str, count: int, num_texts: int) -> float:
     return max(0.0, math.log((num_texts + PRIOR) / (count + PRIOR * prior(token) + 0.5)))
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=4_096)
 def _unseen(token: str, num_texts: int) -> float:
     return _weight(token, 0, num_texts)
 

@@ -159,7 +159,7 @@ def train(
     gpu: Annotated[
         str | None, typer.Option("--gpu", metavar="NAME", help="With --dry-run: plan for this GPU, such as H100.")
     ] = None,
-    gpus: Annotated[int, typer.Option("--gpus", min=1, metavar="N", help="With --dry-run: plan for so many.")] = 1,
+    gpus: Annotated[int | None, typer.Option("--gpus", min=1, metavar="N", help="With --dry-run: so many.")] = None,
     show: Annotated[
         int | None,
         typer.Option("--show", min=1, metavar="N", help="Do not train: print N rows as the student reads them."),
@@ -320,7 +320,12 @@ def _stage_named(name: str) -> Stage:
 
 
 def _plan(
-    recipe: Recipe, stages: list[Stage], limit: int | None, directory: Path, gpu: str | None = None, gpus: int = 1
+    recipe: Recipe,
+    stages: list[Stage],
+    limit: int | None,
+    directory: Path,
+    gpu: str | None = None,
+    gpus: int | None = None,
 ) -> None:
     from distill.stages.plan import Rented, show_plan
 

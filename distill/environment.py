@@ -3,10 +3,12 @@
 import logging
 import os
 import platform
+import socket
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 EXTRAS: dict[str, tuple[str, ...]] = {
     "train": ("torch", "transformers", "trl", "peft", "accelerate", "datasets"),
@@ -91,3 +93,19 @@ def quiet_libraries() -> None:
     except ImportError:
         return  # what needs it says so
     transformers_logging.disable_progress_bar()
+
+
+def leave_out_the_hub_if_unreachable(seconds: float = 3.0) -> None:
+    """Have the hub's libraries use only what is on this machine where the hub does not answer.
+
+    They would try for half a minute for each set. It counts for libraries that are not imported yet.
+    """
+    proxied = any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"))
+    if os.environ.get("HF_HUB_OFFLINE") or proxied:
+        return
+    address = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+    try:
+        port = address.port or (80 if address.scheme == "http" else 443)
+        socket.create_connection((address.hostname or "", port), timeout=seconds).close()
+    except (OSError, ValueError):
+        os.environ["HF_HUB_OFFLINE"] = "1"

@@ -1,4 +1,4 @@
-"""What training would take, before a GPU is rented: memory on each, the longest example that fits, hours."""
+"""What training would take, before a GPU is rented: memory on each, the longest example that fits, hours, dollars."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -6,97 +6,123 @@ from typing import Any, NamedTuple
 
 from distill import assets, environment, plugins
 from distill.errors import RecipeError, did_you_mean
-from distill.journal import Journal
 from distill.recipe import Recipe, Scratch, Train
-from distill.training import gpus, lengths, memory
+from distill.stages import amounts
+from distill.training import gpus, memory, shapes, speed
 from distill.training.choices import Machine, choices
 from distill.training.sft import DEFAULTS
-from distill.training.student import load_chat, not_loaded, tokenizer_of
-from distill.types import Example
+from distill.training.student import not_loaded, tokenizer_of
 
 GIB = 2**30
 SHOWN = ("RTX4090", "A100-40GB", "A100-80GB", "H100", "H200")
 """GPUs that are shown if none is asked for."""
 
 
-class Work(NamedTuple):
-    """What there is to train on."""
+class Job(NamedTuple):
+    """A training, as far as it decides what it takes."""
 
-    lengths: list[int]
-    """Tokens of the examples that fit."""
-    num_too_long: int
-    all_lengths: list[int]
+    config: Any
+    train: Train
+    options: Mapping[str, Any]
+    work: amounts.Work | None
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest example; `max_length` where nobody knows it."""
+        known = self.work.longest if self.work else None
+        return int(self.options["max_length"]) if known is None else known
 
 
-def forecast(recipe: Recipe, run_dir: Path, gpu: str | None, count: int) -> Iterator[str]:
+def forecast(recipe: Recipe, run_dir: Path, gpu: str | None, count: int | None) -> Iterator[str]:
     """Lines that say what training would take.
 
     Args:
         recipe: With a section train.
-        run_dir: Of its run; if it has examples, their lengths are used, else `max_length`.
-        gpu: One of `gpus.GPUS`; a few usual ones if None.
-        count: GPUs.
+        run_dir: Of its run; if it has examples, their lengths are used, else what its cards say, and `max_length`.
+        gpu: One of `gpus.GPUS`. That of the recipe's route if None, and a few usual ones if it has none.
+        count: GPUs; as many as the recipe has processes if None.
 
     Raises:
         RecipeError: If nobody knows that GPU.
         TrainingError: If the student's config or tokenizer cannot be read.
     """
-    assert recipe.train is not None
-    train = recipe.train
     if gpu is not None and gpu not in gpus.GPUS:
         raise RecipeError(f"--gpu {gpu!r} is not known.{did_you_mean(gpu, gpus.GPUS)} Known are {', '.join(gpus.GPUS)}")
-    environment.quiet_libraries()
-    config, options = student_config(train), _options(train)
-    work = examples_of(recipe, run_dir, options["max_length"])
-    longest = max(work.lengths, default=0) if work else options["max_length"]
-    if work:
-        yield from lengths.table(work.all_lengths).splitlines()
-        if work.num_too_long:
-            yield f"{work.num_too_long} examples are longer than max_length {options['max_length']} and are left out"
-    else:
-        yield f"no examples yet: the longest is taken to have max_length, {longest:,} tokens"
-    step = _step(train, options, count)
-    peak = memory.peak(config, step, longest)
+    job = job_of(recipe, run_dir)
+    yield from job.work.said if job.work else ()
+    if job.work is None or job.work.longest is None:
+        yield f"no examples yet: the longest is taken to have max_length, {job.longest:,} tokens"
+    launch = job.train.launch
+    count = count or (launch and launch.num_processes) or 1
+    step = _step(job.train, job.options, count)
+    peak = memory.peak(job.config, step, job.longest)
     yield (
-        f"memory of each GPU at {longest:,} tokens: {peak.total / GIB:.1f} GiB (weights {peak.weights / GIB:.1f}, "
+        f"memory of each GPU at {job.longest:,} tokens: {peak.total / GIB:.1f} GiB (weights {peak.weights / GIB:.1f}, "
         f"gradients {peak.gradients / GIB:.1f}, optimizer {peak.optimizer / GIB:.1f}, activations "
         f"{peak.activations / GIB:.1f})"
     )
-    for name in [gpu] if gpu else SHOWN:
-        yield _on(name, config, step, peak, work, options, longest)
+    theirs = recipe.route.hardware.gpu if recipe.route and recipe.route.hardware else None
+    names = [gpu] if gpu else [theirs] if theirs in gpus.GPUS else SHOWN
+    for name in names:
+        yield _on(name, job, step, peak, recipe.gpu_hour)
 
 
-def _on(
-    name: str,
-    config: Any,
-    step: memory.Step,
-    peak: memory.Peak,
-    work: Work | None,
-    options: Mapping[str, Any],
-    longest: int,
-) -> str:
+def job_of(recipe: Recipe, run_dir: Path) -> Job:
+    """A recipe's training.
+
+    Raises:
+        TrainingError: If the student's config or tokenizer cannot be read.
+    """
+    assert recipe.train is not None
+    environment.quiet_libraries()
+    options = _options(recipe.train)
+    work = amounts.of_run(recipe, run_dir, options["max_length"]) or amounts.expected(recipe)
+    return Job(student_config(recipe.train), recipe.train, options, work)
+
+
+def hours_of(job: Job, gpu: str, count: int, reached: speed.Reached) -> float | None:
+    """Hours on so many GPUs; None where nobody knows how much there is to train on."""
+    if job.work is None:
+        return None
+    return gpus.hours(
+        job.config,
+        int(job.work.tokens * _passes(job, count)),
+        gpu,
+        count,
+        length=job.work.length,
+        method=job.train.method,
+        gradient_checkpointing=bool(job.options["gradient_checkpointing"]),
+        utilisation=reached.share,
+    )
+
+
+def _passes(job: Job, count: int) -> float:
+    if job.options["max_steps"] <= 0:
+        return job.options["num_train_epochs"]
+    per_step = job.options["per_device_train_batch_size"] * job.options["gradient_accumulation_steps"] * count
+    return job.options["max_steps"] * per_step / max(job.work.rows if job.work else 0, 1)
+
+
+def _on(name: str, job: Job, step: memory.Step, peak: memory.Peak, gpu_hour: float) -> str:
     has = gpus.GPUS[name].memory_gib
     line = f"{step.num_gpus} x {name} ({has} GiB): "
     if peak.total > has * GIB * memory.ROOM:
-        fits = memory.largest_length(config, has * GIB, step, longest=longest)
-        return line + (f"does not fit; up to {fits:,} tokens would" if fits else "does not fit, however short")
-    if not work:
-        return f"{line}fits"
-    tokens = sum(work.lengths)
-    passes = options["num_train_epochs"]
-    if options["max_steps"] > 0:
-        per_step = step.batch_size * step.gradient_accumulation_steps * step.num_gpus
-        passes = options["max_steps"] * per_step / max(len(work.lengths), 1)
-    hours = gpus.hours(
-        config,
-        int(tokens * passes),
-        name,
-        step.num_gpus,
-        length=int(sum(length * length for length in work.lengths) / max(tokens, 1)),
-        method=step.method,
-        gradient_checkpointing=step.gradient_checkpointing,
-    )
-    return f"{line}fits; {tokens * passes / 1e6:,.1f}M tokens in {hours:.2g} hours at 40 % of its peak"
+        fits = memory.largest_length(job.config, has * GIB, step, longest=job.longest)
+        line += f"does not fit; up to {fits:,} tokens would" if fits else "does not fit, however short"
+        # A card tells the mean, not the longest, so most examples may fit all the same.
+        if not fits or job.work is None or job.work.longest is not None:
+            return line
+    else:
+        line += "fits"
+    launch = job.train.launch
+    reached = speed.reached(launch.config if launch else "ddp", launch.num_machines if launch else 1)
+    hours = hours_of(job, name, step.num_gpus, reached)
+    if hours is None or job.work is None:
+        return line
+    tokens = job.work.tokens * _passes(job, step.num_gpus)
+    dollars = f", ${hours * step.num_gpus * gpu_hour:,.0f}" if gpu_hour else ""
+    share = f"at {100 * reached.share:.0f} % of its peak ({reached.source})"
+    return f"{line}; {tokens / 1e6:,.1f}M tokens in {hours:.2g} hours{dollars} {share}"
 
 
 def _options(train: Train) -> dict[str, Any]:
@@ -120,11 +146,12 @@ def _step(train: Train, options: Mapping[str, Any], count: int) -> memory.Step:
         optim=options["optim"] if options.get("optim") in memory.STEPS else "adamw_torch_fused",
         num_gpus=count,
         sharded=train.launch is not None and train.launch.config != "ddp",
+        offloaded=train.launch is not None and train.launch.config == "zero3-offload",
     )
 
 
 def student_config(train: Train) -> Any:
-    """The config of the student's architecture, without its weights.
+    """The config of the student's architecture, without its weights; of a well-known one without the hub.
 
     Raises:
         TrainingError: If it cannot be read.
@@ -132,19 +159,9 @@ def student_config(train: Train) -> Any:
     transformers = plugins.need("transformers", "training", "train")
     if isinstance(train.student, Scratch):
         return transformers.AutoConfig.for_model(vocab_size=len(tokenizer_of(train.student)), **train.student.config)
+    if (known := shapes.config_of(train.student)) is not None:
+        return known
     try:
         return transformers.AutoConfig.from_pretrained(assets.model_path(train.student))
     except (OSError, ValueError) as error:
         raise not_loaded(train.student, error) from error
-
-
-def examples_of(recipe: Recipe, run_dir: Path, max_length: int | None) -> Work | None:
-    """Lengths of a run's examples; None if it has none yet."""
-    path = run_dir / "train.jsonl"
-    if recipe.train is None or not path.exists():
-        return None
-    chat = load_chat(recipe.train, recipe.student_format)
-    rows = [chat.row(example) for example in Journal(path, Example)]
-    fitting = lengths.fitting(rows, max_length)
-    kept = [len(row.input_ids) for row in fitting.kept]
-    return Work(kept, len(fitting.too_long), [len(row.input_ids) for row in rows])

@@ -19,12 +19,15 @@ from distill.ledger import Ledger
 from distill.recipe import Eval, Recipe, Stage, Teacher
 from distill.run import read_manifest
 from distill.sampling.pulse import expected_replies
+from distill.stages import amounts
 from distill.stages.adopt import plan_of_adoption
 from distill.stages.generate import problems_of
 from distill.types import Message, Problem
 
 CHARACTERS_PER_TOKEN = 4
 """Of English text, about; where the tokenizer is not here to count."""
+PROMPT_TOKENS = 200
+"""Of a prompt that cannot be read: about as much as a question of a competition with its directive."""
 MEASURED = 2_000
 """Prompts that are rendered and counted, evenly spread; more would not change the mean."""
 
@@ -33,8 +36,9 @@ class Rented(NamedTuple):
     """What training is to be planned for."""
 
     gpu: str | None = None
-    """A name in `distill.training.gpus`; a few usual ones if None."""
-    num_gpus: int = 1
+    """A name in `distill.training.gpus`; that of the recipe's route, or a few usual ones, if None."""
+    num_gpus: int | None = None
+    """As many as the recipe has processes if None."""
 
 
 ONE_OF_EACH = Rented()
@@ -49,6 +53,7 @@ def show_plan(
     rented: Rented = ONE_OF_EACH,
 ) -> None:
     """Print the plan of these stages; `run_dir` is the run that the command would work in."""
+    environment.leave_out_the_hub_if_unreachable()
     printers: dict[Stage, Callable[[], list[str]]] = {
         "generate": lambda: _generate(recipe, limit, run_dir),
         "filter": lambda: _filter(recipe),
@@ -68,7 +73,7 @@ def _generate(recipe: Recipe, limit: int | None, run_dir: Path) -> list[str]:
     try:
         problems = list({problem.id: problem for problem in problems_of(recipe, limit)}.values())
     except DataError as error:
-        return [f"the problems cannot be read now, so nothing can be counted: {error}"]
+        return unread(recipe, limit, error)
     samples, teacher = section.samples, recipe.teacher
     reader = PromptReader(teacher, recipe.teacher_format)
     lines = [
@@ -79,6 +84,29 @@ def _generate(recipe: Recipe, limit: int | None, run_dir: Path) -> list[str]:
     for problem in problems[:2]:
         lines += ["", f"problem {problem.id}, as the teacher reads it:", *reader.shown(problem).splitlines()]
     return lines
+
+
+def unread(recipe: Recipe, limit: int | None, error: DataError) -> list[str]:
+    """The plan of a recipe whose problems cannot be read now, by what their cards say."""
+    section, route = recipe.generate, recipe.route
+    sizes = [(use.options.get("limit"), amounts.size_of(use)) for use in section.sources]
+    known = [min(size.rows, most or size.rows) for most, size in sizes if size]
+    lines = [f"the problems cannot be read now: {first_of(error)}"]
+    if len(known) < len(sizes):
+        return lines
+    count, samples = min(sum(known), limit or sum(known)), section.samples
+    lines.append(f"{count:,} problems by their cards, {samples.min} to {samples.max} samples each")
+    prompt, most = PROMPT_TOKENS, section.sampling.max_tokens
+    lines.append(f"at most {_cost(recipe, count * samples.max, prompt, most)}: every reply at its limit")
+    if route and route.tokens:
+        expected = _cost(recipe, count * samples.min, prompt, max(route.tokens - prompt, 1))
+        lines.append(f"at least {expected}: one round, replies as long as the source's")
+    return lines
+
+
+def first_of(error: DataError) -> str:
+    """The first sentence of an error: a plan that goes on without a set needs no way out."""
+    return str(error).partition(". ")[0]
 
 
 class PromptReader:
@@ -217,7 +245,8 @@ def plan_of_suites(section: Eval, models: str, limit: int | None) -> list[str]:
         try:
             problems = list(islice(suite.problems(), limit))
         except DataError as error:
-            lines.append(f"{suite.name}: cannot be read now: {error}")
+            count = amounts.told_by_cards(suite.sources)
+            lines.append(f"{suite.name}: {count}; it cannot be read now: {first_of(error)}")
             continue
         samples, sampling = suite.asking(section.samples, section.sampling)
         most = len(problems) * samples * sampling.max_tokens

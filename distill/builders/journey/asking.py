@@ -57,6 +57,7 @@ class Asker:
         *,
         prefill: str = "",
         close: str = "",
+        stop: tuple[str, ...] = (),
         number: int = 0,
     ) -> Said | None:
         """One reply, paid for now or before; None if there is none to be had.
@@ -67,13 +68,14 @@ class Asker:
             messages: The question.
             prefill: What the reply begins with already.
             close: What parts thought and answer, where a server sends them apart; without it the thought is left away.
+            stop: Texts that end the reply.
             number: Which of several replies to the same question.
 
         Raises:
             EngineError: If the model does not start, or does not answer any more.
         """
         model = {key: value for key, value in self.engine.items() if key not in NOT_TEXT}
-        asked = [[*messages], prefill, model, self.sampling.model_dump(mode="json"), number]
+        asked = [[*messages], prefill, [*stop], model, self.sampling.model_dump(mode="json"), number]
         key = digest(asked, length=24)
         shelf = self.shelves.get(workshop.folder) or self.shelves.setdefault(
             workshop.folder, Shelf(workshop.folder, FILE)
@@ -85,6 +87,7 @@ class Asker:
                 sampling=self.sampling,
                 seed=int(digest([workshop.seed, key], length=7), 16),
                 prefill=prefill,
+                stop=stop,
                 metadata={**problem.metadata, "problem_id": problem.id},
                 cut_loops=True,
             )

@@ -8,13 +8,14 @@ shows errors where there are none.
 
 import asyncio
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from distill.builders import Workshop
 from distill.builders.journey.asking import Asker
 from distill.builders.journey.finders import Case
 from distill.builders.journey.slips import Slip
 from distill.builders.journey.steps import steps
-from distill.formats import TraceFormat
+from distill.formats import Reply, TraceFormat
 
 
 @dataclass
@@ -47,20 +48,43 @@ class Rollouts:
 
     async def value(self, case: Case, begun: str, workshop: Workshop) -> float | None:
         """The share of continuations of a thought's beginning that reach the answer; None if none came."""
-        tried = await asyncio.gather(*(self._one(case, begun, workshop, n) for n in range(self.num_rollouts)))
-        told = [is_right for is_right in tried if is_right is not None]
-        return sum(told) / len(told) if told else None
+        told = [one for one in await self._all(case, begun, workshop) if one is not None]
+        return sum(one.is_right for one in told) / len(told) if told else None
 
-    async def _one(self, case: Case, begun: str, workshop: Workshop, number: int) -> bool | None:
+    async def reached(self, case: Case, begun: str, workshop: Workshop) -> Reply | None:
+        """A whole reply that begins so and is right; None if no continuation is."""
+        tried = await self._all(case, begun, workshop)
+        return next((one.reply for one in tried if one is not None and one.is_right), None)
+
+    async def _all(self, case: Case, begun: str, workshop: Workshop) -> list["_Rollout | None"]:
+        return await asyncio.gather(*(self._one(case, begun, workshop, n) for n in range(self.num_rollouts)))
+
+    async def _one(self, case: Case, begun: str, workshop: Workshop, number: int) -> "_Rollout | None":
         trace_format = self.trace_format or workshop.trace_format
-        opening = "" if trace_format.opened_by == "template" else trace_format.open
-        messages = trace_format.messages(case.problem.prompt)
         said = await self.asker.ask(
-            workshop, case.problem, messages, prefill=opening + begun, close=trace_format.close, number=number
+            workshop,
+            case.problem,
+            trace_format.messages(case.problem.prompt),
+            prefill=opening(trace_format) + begun,
+            close=trace_format.close,
+            number=number,
         )
         if said is None:
             return None
         found = trace_format.parse(f"{trace_format.open}{begun}{said.text}")
-        if not said.is_whole or not found.answer:
-            return False
-        return (await workshop.judge(case.problem, found.answer)).outcome == "correct"
+        is_right = (
+            said.is_whole
+            and bool(found.answer)
+            and (await workshop.judge(case.problem, found.answer)).outcome == "correct"
+        )
+        return _Rollout(found, is_right)
+
+
+class _Rollout(NamedTuple):
+    reply: Reply
+    is_right: bool
+
+
+def opening(trace_format: TraceFormat) -> str:
+    """What a reply's prefill begins with: the mark of the thought, where the chat template does not write it."""
+    return "" if trace_format.opened_by == "template" else trace_format.open

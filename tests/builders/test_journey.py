@@ -16,6 +16,7 @@ from distill.builders.journey.checks import Bounds, refused
 from distill.builders.journey.draft import Draft, resume_at
 from distill.builders.journey.phrases import acknowledged
 from distill.builders.journey.slips import Slip
+from distill.builders.journey.splice import Turn, spliced
 from distill.countdown import search
 from distill.errors import PluginError
 from distill.formats import FORMATS
@@ -24,6 +25,7 @@ from tests.builders.journeys import (
     ANSWER,
     PROBLEM,
     RIGHT,
+    RIGHT_ONE,
     WRONG,
     WRONG_ONE,
     FakeWorkshop,
@@ -155,6 +157,24 @@ def test_a_planted_fault_is_refused(planted: str):
     found = fault(plant(draft()))
     assert found
     assert found.startswith(reason.rstrip("*").rstrip()), found
+
+
+def test_an_error_that_the_finder_has_passed_over_is_not_taught():
+    step = WRONG.index("Then")
+    late = Slip(step, len(WRONG.partition("150.")[0]) + 4, "Then 146 + 4 = 150.", "", "a step that a judge names")
+    made = spliced(RIGHT_ONE, [Turn(WRONG_ONE, late)], (), random.Random(0))
+    assert "12 * 13 = 146" in made.thinking
+    assert fault(made, Bounds(max_share=0.95)) == "an error left standing"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_journey_is_whole_in_every_trace_format(name: str):
+    (example,) = built(workshop=FakeWorkshop(trace_format=FORMATS[name]))
+    reply = example.completion[0]["content"]
+    found = FORMATS[name].parse(reply)
+    assert found.malformed is None
+    assert FORMATS[name].render(found.thinking, found.answer) == reply
+    assert found.answer.endswith(ANSWER)
 
 
 def test_detours_are_bounded():

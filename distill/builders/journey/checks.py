@@ -12,6 +12,7 @@ from distill.builders import Workshop
 from distill.builders.journey.draft import Draft, Part, resume_at
 from distill.builders.journey.equations import equations
 from distill.builders.journey.steps import steps
+from distill.formats import TraceFormat
 from distill.selectors.answers import boxes, several, spelled
 from distill.types import Problem
 from distill.verifiers.extraction import last_marked
@@ -35,22 +36,30 @@ class Bounds:
 
 async def refused(draft: Draft, bounds: Bounds, problem: Problem, workshop: Workshop) -> str | None:
     """Why a journey is not taught; None if it is."""
-    trace_format = workshop.trace_format
-    reply = draft.rendered(trace_format)
-    found = trace_format.parse(reply)
-    if not trace_format.holds(draft.thinking, draft.answer) or found.malformed:
-        return "a mark of the trace format in the text"
     reason = (
-        unacknowledged(draft)
+        broken(draft.thinking, draft.answer, workshop.trace_format)
+        or unacknowledged(draft)
         or without_return(draft)
         or leaps(draft)
         or wrong_answer_kept(draft)
         or left_standing(draft)
         or too_far(draft, bounds)
     )
-    if reason:
-        return reason
-    verdict = await workshop.judge(problem, found.answer)
+    return reason or await misjudged(draft.thinking, draft.answer, problem, workshop)
+
+
+def broken(thinking: str, answer: str, trace_format: TraceFormat) -> str | None:
+    """A thought or an answer that holds marks of the trace format, so that the reply would be read as another."""
+    found = trace_format.parse(trace_format.render(thinking, answer))
+    if not trace_format.holds(thinking, answer) or found.malformed:
+        return "a mark of the trace format in the text"
+    return None
+
+
+async def misjudged(thinking: str, answer: str, problem: Problem, workshop: Workshop) -> str | None:
+    """A reply whose answer, read as the student's will be, is not judged correct."""
+    trace_format = workshop.trace_format
+    verdict = await workshop.judge(problem, trace_format.parse(trace_format.render(thinking, answer)).answer)
     return None if verdict.outcome == "correct" else f"the final answer is {verdict.outcome}"
 
 
@@ -122,11 +131,11 @@ def wrong_answer_kept(draft: Draft) -> str | None:
 
 
 def left_standing(draft: Draft) -> str | None:
-    """A false equation in the way that is taught as right, which no word soon after it takes back."""
-    text = draft.parts[-1].text
-    for equation in equations(text):
-        if equation.is_false and not _TAKEN_BACK.search(text, equation.end, equation.end + SOON):
-            return "an error left standing"
+    """A false equation that is taught as right, in the way or before a detour's error, and that nothing takes back."""
+    for text in (part.sound for part in draft.parts if part.kind != "acknowledgement"):
+        for equation in equations(text):
+            if equation.is_false and not _TAKEN_BACK.search(text, equation.end, equation.end + SOON):
+                return "an error left standing"
     return None
 
 

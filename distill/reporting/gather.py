@@ -78,7 +78,9 @@ def _recipe_facts(recipe: dict[str, Any], run_dir: Path) -> RecipeFacts:
 
 def _suite_names(recipe: dict[str, Any]) -> list[str]:
     section: dict[str, Any] = recipe.get("eval") or {}
-    return [Path(name).stem if name.endswith((".yaml", ".yml", ".jsonl")) else name for name in section.get("suites", [])]
+    return [
+        Path(name).stem if name.endswith((".yaml", ".yml", ".jsonl")) else name for name in section.get("suites", [])
+    ]
 
 
 def _filter_facts(record: dict[str, Any] | None) -> FilterFacts | None:

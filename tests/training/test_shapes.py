@@ -1,7 +1,6 @@
 """Shapes that ship with distill: each has the parameters that its makers publish, so no size in it is miswritten."""
 
 import pytest
-from transformers import AutoModelForCausalLM
 
 from distill.training.shapes import config_of, shapes
 
@@ -14,6 +13,7 @@ def test_the_students_of_the_routes_are_there():
 @pytest.mark.parametrize("name", {str(shape.config): name for name, shape in shapes().items()}.values())
 def test_a_shape_has_as_many_parameters_as_its_makers_say(name: str):
     import torch
+    from transformers import AutoModelForCausalLM
 
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config_of(name))

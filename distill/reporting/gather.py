@@ -9,6 +9,7 @@ import yaml
 
 from distill.errors import DataError, RunError
 from distill.reporting.cost import cost_facts
+from distill.reporting.departures import route_facts
 from distill.reporting.scores import best_of_roles, compare, read_scores, shown
 from distill.reporting.structure import FilterFacts, LogEntry, RecipeFacts, Report, TrainFacts
 from distill.reporting.traces import generate_facts, sample_traces, tally_of
@@ -52,6 +53,7 @@ def gather(run_dir: Path) -> Report:
         cost=cost_facts(stages, recipe, generated["verify"] if generated else None, filtered, trained),
         filter=filtered,
         train=trained,
+        route=route_facts(recipe, suites),
         environment=manifest.get("environment", {}),
         sample_traces=sample_traces(run_dir, tally),
     )

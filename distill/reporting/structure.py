@@ -162,6 +162,43 @@ class SampleTrace(TypedDict):
     completion_tokens: int
 
 
+class ExpectedFacts(TypedDict):
+    """A score that the source of a recipe reports, and what was measured here; all in percent."""
+
+    suite: str
+    metric: str
+    harness: str
+    published: float
+    measured: float | None
+    """None where the suite was not measured."""
+    ci95: Interval | None
+    agrees: bool | None
+    """Whether the published score lies in the interval of the measured one."""
+
+
+class DepartureFacts(TypedDict):
+    """A setting that is not the source's."""
+
+    key: str
+    theirs: Any
+    ours: Any
+    why: str
+
+
+class RouteFacts(TypedDict):
+    """A run that follows a published road, beside its source."""
+
+    form: str
+    sources: list[str]
+    expected: list[ExpectedFacts]
+    departures: list[DepartureFacts]
+    """Of the recipe from its source."""
+    changes: list[DepartureFacts]
+    """Of the run from the recipe that ships under its name."""
+    cause: str
+    """The largest likely cause of a difference, in a sentence."""
+
+
 class Report(TypedDict):
     """All that is known of a run."""
 
@@ -175,5 +212,6 @@ class Report(TypedDict):
     cost: CostFacts | None
     filter: FilterFacts | None
     train: TrainFacts | None
+    route: RouteFacts | None
     environment: dict[str, Any]
     sample_traces: list[SampleTrace]

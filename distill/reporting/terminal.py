@@ -35,6 +35,8 @@ def show(report: Report, run_dir: Path, console: Console | None = None) -> None:
         out.print(Text(text.kept_sentence(report["cost"])))
     if report["train"]:
         out.print(Text(text.one_line(f"train: {text.train_sentence(report['train'])}")))
+    if report["route"]:
+        out.print(Text(text.one_line(f"source: {report['route']['cause']}")))
     for name in ("report.md", "report.html"):
         out.print(Text(str(run_dir / name)), soft_wrap=True)
 

@@ -9,12 +9,15 @@ from distill.reporting.structure import (
     Comparison,
     CostFacts,
     CostRow,
+    ExpectedFacts,
     GenerateFacts,
     ModelScores,
     Report,
     TrainFacts,
 )
 
+MOST_CHARACTERS = 120
+"""Of a setting that is shown."""
 ROLE_NAMES = {"student": "The student", "base": "the base", "teacher": "the teacher"}
 
 
@@ -47,6 +50,19 @@ def listed(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(listed(item) for item in value)
     return one_line(value)
+
+
+def short_value(value: object) -> str:
+    """A setting on one line, cut where it is long."""
+    told = "none" if value is None else listed(value)
+    return told if len(told) <= MOST_CHARACTERS else f"{told[: MOST_CHARACTERS - 3]}..."
+
+
+def measured_cells(expected: ExpectedFacts) -> list[str]:
+    """What was measured beside a published score: score, interval, and whether the two agree."""
+    if expected["measured"] is None or expected["ci95"] is None:
+        return ["not measured", "", ""]
+    return [f"{expected['measured']:.1f}", interval(expected["ci95"]), "yes" if expected["agrees"] else "no"]
 
 
 def interval(ci95: Interval) -> str:

@@ -54,7 +54,7 @@ def forecast(recipe: Recipe, run_dir: Path, gpu: str | None, count: int | None) 
         yield f"no examples yet: the longest is taken to have max_length, {job.longest:,} tokens"
     launch = job.train.launch
     count = count or (launch and launch.num_processes) or 1
-    step = _step(job.train, job.options, count)
+    step = step_of(job, count)
     peak = memory.peak(job.config, step, job.longest)
     yield (
         f"memory of each GPU at {job.longest:,} tokens: {peak.total / GIB:.1f} GiB (weights {peak.weights / GIB:.1f}, "
@@ -62,8 +62,7 @@ def forecast(recipe: Recipe, run_dir: Path, gpu: str | None, count: int | None) 
         f"{peak.activations / GIB:.1f})"
     )
     theirs = recipe.route.hardware.gpu if recipe.route and recipe.route.hardware else None
-    names = [gpu] if gpu else [theirs] if theirs in gpus.GPUS else SHOWN
-    for name in names:
+    for name in [gpu] if gpu else [theirs] if theirs and theirs in gpus.GPUS else SHOWN:
         yield _on(name, job, step, peak, recipe.gpu_hour)
 
 
@@ -135,7 +134,9 @@ def _options(train: Train) -> dict[str, Any]:
     return {**defaults, **DEFAULTS, **chosen, **train.sft}
 
 
-def _step(train: Train, options: Mapping[str, Any], count: int) -> memory.Step:
+def step_of(job: Job, count: int) -> memory.Step:
+    """How so many GPUs take a step of it."""
+    train, options = job.train, job.options
     return memory.Step(
         method=train.method,
         batch_size=options["per_device_train_batch_size"],

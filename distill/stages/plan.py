@@ -222,12 +222,15 @@ def _filter(recipe: Recipe) -> list[str]:
 def _train(recipe: Recipe, run_dir: Path, rented: Rented) -> list[str]:
     if recipe.train is None:
         return ["nothing: the recipe has no section train"]
-    from distill.stages.forecast import forecast
+    from distill.stages.forecast import forecast, job_of
+    from distill.stages.published import against
 
     options = [f"{key}: {value}" for key, value in recipe.train.sft.items()]
     lines = [f"student: {recipe.train.student}", f"method: {recipe.train.method}", *options]
     try:
-        return [*lines, *forecast(recipe, run_dir, rented.gpu, rented.num_gpus)]
+        lines += forecast(recipe, run_dir, rented.gpu, rented.num_gpus)
+        compared = against(recipe, job_of(recipe, run_dir)) if recipe.route and recipe.route.hours else None
+        return [*lines, *([str(compared)] if compared else [])]
     except (MissingExtraError, TrainingError) as error:
         return [*lines, f"what it would take is not known: {error}"]
 

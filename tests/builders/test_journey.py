@@ -261,6 +261,12 @@ def test_an_acknowledgement_names_any_error_as_it_is(said: str, truth: str, goes
     assert words.startswith(f"Oh: {' '.join(said.split())}.")
 
 
+def test_the_quoted_step_ends_before_the_way_back():
+    slip = Slip(0, 1, "11+1=12: 12/12=22=22", "", "")
+    words = acknowledged(slip, goes_back=False, own=(), rng=random.Random(0))
+    assert ": 11+1=12: 12/12=22=22. " in words
+
+
 @given(st.integers(0, 10_000), st.integers(0, 10_000))
 def test_what_is_left_out_stands_word_for_word_in_what_was_said(first: int, second: int):
     said, gone_on = (search([3, 5, 7], 22, slips=0.3, rng=random.Random(n)).text for n in (first, second))

@@ -38,7 +38,9 @@ def acknowledged(slip: Slip, *, goes_back: bool, own: Sequence[str], rng: random
     phrase = rng.choice(fitting or (KNOWN if slip.truth else UNKNOWN))
     # str.format would read braces of the trace's text if it were asked twice; once is safe
     said = " ".join(slip.said.split())
-    return f"{phrase.format(said=said, truth=slip.truth)} {rng.choice(BACK if goes_back else AFRESH)}"
+    words = phrase.format(said=said, truth=slip.truth)
+    ended = words if words[-1:] in (".", "!", "?") else f"{words}."
+    return f"{ended} {rng.choice(BACK if goes_back else AFRESH)}"
 
 
 def check_phrases(own: Sequence[str]) -> None:

@@ -67,6 +67,7 @@ BUILTIN: Mapping[Kind, Mapping[str, str]] = {
         "plain": "distill.builders.plain:plain",
         "rewrite": "distill.builders.rewrite:rewrite",
         "shortcut": "distill.builders.journey.shortcut:shortcut",
+        "stream": "distill.builders.journey.stream:stream",
     },
     "pairs": {
         "correct_against_incorrect": "distill.builders.pairs:correct_against_incorrect",

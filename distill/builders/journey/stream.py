@@ -112,7 +112,7 @@ class _Streams:
             or faulty(candidate.problem.metadata, trace.thinking, search, answer)
             or ("several answers" if several(trace.answer) else None)
             or ("too many dead ends" if search.dead_ends > self.most else None)
-            or await misjudged(candidate.problem, trace.answer, workshop)
+            or await misjudged(trace.thinking, trace.answer, candidate.problem, workshop)
         )
         if reason:
             return reason

@@ -5,6 +5,7 @@ where the line has been read. So a false one that is found is false; that none i
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
@@ -18,6 +19,8 @@ _GAP = re.compile(r"(?<=[0-9)%$])[.,]?[ \t]+(?=[0-9($])|,[ \t]+")
 _BULLET = re.compile(r"[ \t]*[-*+][ \t]+")
 _TOKEN = re.compile(r"[ \t]*([0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?|\.[0-9]+|[-+*/()])[ \t]*")
 _NUMBER = re.compile(r"-?[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?")
+_PRODUCT_BELOW = re.compile(r"/[ \t]*([0-9.,]+(?:[ \t]*\*[ \t]*[0-9.,]+)+)")
+_TERM = re.compile(r"[-+][^-+]+")
 _JOINING = re.compile(
     r"(?:\b(?:times|plus|minus|over|by|modulo|mod|percent|half|third|quarter|root|log|sin|cos|tan|[b-hj-zB-HJ-Z])"
     r"|(?:%|percent|half|third|thirds|quarter|quarters) of)$"
@@ -117,13 +120,25 @@ def _read(text: str, start: int, equals: int, end: int) -> Equation | None:
     start += len(left) - len(left.lstrip())
     finish = equals + 1 + len(right) - len(right.lstrip()) + len(said)
     scales = (1, 100, Fraction(1, 100)) if has_percent else (1,)
-    is_false = not any(_is_near(value * scale, claimed, said) for scale in scales)
+    # "7*6*5 / 3*2*1" is written for a quotient of two products, too
+    try:
+        meant = {value, _value(_PRODUCT_BELOW.sub(r"/(\1)", _plain(shown)))}
+    except ExpressionError:
+        meant = {value}
+    is_right = any(_is_near(one * scale, claimed, said) for one in meant for scale in scales)
+    is_false = not is_right and not (text[end:].lstrip(" \t").startswith("=") and _is_worked_off(shown, said))
     return Equation(start, finish, text[start:finish], shown, value, said, is_false)
 
 
 def _after_word(text: str, start: int) -> bool:
     line = text[max(0, start - 80) : start].rpartition("\n")[2].rstrip()
     return bool(line) and line[-1] not in ":;,=("
+
+
+def _is_worked_off(left: str, right: str) -> bool:
+    """Whether a right side is a sum's first part, which is worked off: ``105+30+75 = 105+30 = 135; 135+75 = ...``."""
+    whole, part = (Counter(_TERM.findall("+" + re.sub(r"[() \t]", "", _plain(side)))) for side in (left, right))
+    return part.total() > 1 and part < whole
 
 
 def _is_near(exact: Fraction, said: Fraction, written: str) -> bool:

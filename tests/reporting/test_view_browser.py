@@ -1,5 +1,6 @@
 """The trace browser in Chromium: filter, open, compare, watch it grow; and a hostile trace that stays text."""
 
+import re
 import shutil
 import subprocess
 import time
@@ -53,7 +54,8 @@ def page(chromium: Any) -> Iterator[Any]:
     yield found
     context.close()
     assert {urlparse(url).hostname for url in found.asked} == {"127.0.0.1"}
-    assert found.wrong == []
+    # the server may have ended before the page
+    assert [text for text in found.wrong if "ERR_CONNECTION_REFUSED" not in text] == []
 
 
 @contextmanager
@@ -107,14 +109,17 @@ def test_a_filter_is_chosen_and_an_address_brings_it_back(page: Any, url: str, r
     wait_for(lambda: total(page) == f"{wrong} traces")
     assert page.locator(".row .mark.correct").count() == 0
     assert page.locator(".row .mark.incorrect").count() > 5
-    page.fill("#text", "(No. 7)")
-    wait_for(lambda: total(page) != f"{wrong} traces")
-    assert "(No. 7)" in page.inner_text(".row .prompt") or page.locator(".row").count() <= 4
-    shown = total(page)
+    verdicts = Journal(run_dir / "verdicts.jsonl", Verdict)
+    key = next(verdict.trace_id[:12] for verdict in verdicts if verdict.outcome == "incorrect")
+    searched = f"(No. {int(key, 16) + 1})"
+    page.fill("#text", searched)
+    shown = sum(v.outcome == "incorrect" and v.trace_id.startswith(key) for v in verdicts)
+    shown = "1 trace" if shown == 1 else f"{shown} traces"
+    wait_for(lambda: total(page) == shown)
     again = page.context.new_page()
     again.goto(page.url)
     wait_for(lambda: total(again) == shown)
-    assert again.input_value("#text") == "(No. 7)"
+    assert again.input_value("#text") == searched
     page.go_back()
     wait_for(lambda: total(page) == "120 traces")
 
@@ -129,7 +134,7 @@ def test_a_trace_is_opened_by_keys_with_thought_answer_formulas_and_code(page: A
     assert page.locator(".row.open").count() == 1
     fraction = page.locator(".thinking mfrac").first.bounding_box()
     assert fraction["height"] > 20  # it is drawn as one: numerator above denominator
-    assert page.inner_text(".answer").split()[-1].strip(".").isdecimal()
+    assert re.search(r"The larger root is\s+\d+\s*\.", page.inner_text(".answer"))
     assert page.inner_text("pre.code .tok-keyword >> nth=0") == "from"
     first = page.inner_text(".heading h2")
     page.keyboard.press("j")
@@ -225,7 +230,8 @@ def test_a_hostile_trace_stays_text(page: Any, tmp_path: Path) -> None:
     write_run(folder, problems=3, samples=2, text=HOSTILE)
     known = problem(0)[0]
     hostile = Problem(id=known.id, prompt=HOSTILE, verifier="math", reference=HOSTILE, metadata={HOSTILE: HOSTILE})
-    Journal(folder / "problems.jsonl", Problem).write_all([hostile])
+    for path in folder.rglob("problems.jsonl"):
+        Journal(path, Problem).write_all([hostile])
     with viewing(folder) as url:
         for stage, mark in (("generate", ".thinking"), ("train", ".mask")):
             page.goto(f"{url}?stage={stage}&order=problem")

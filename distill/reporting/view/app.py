@@ -42,7 +42,7 @@ def make_app(follower: Follower, token: str) -> App:
         Route("/api/facets", _asking(lambda asked, _: questions.facets(asked))),
         Route("/api/trace", _asking(lambda _, given: _detail(reader, given))),
     ]
-    return Guard(Starlette(routes=routes), token)
+    return Guard(Starlette(routes=routes), token, follower.step_aside)
 
 
 def pulse(follower: Follower) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def pulse(follower: Follower) -> dict[str, Any]:
         "version": index.version,
         "is_building": follower.is_building,
         "notices": follower.notices,
-        "stages": sorted({place.stage for place in index.places}),
+        "stages": index.stages(),
         "runs": list(follower.runs),
     }
 

@@ -4,7 +4,9 @@ All journals are read side by side, a slice of each at a time, so that the first
 while the rest is still being read.
 """
 
+import sqlite3
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,9 +21,11 @@ from distill.reporting.view.tail import Tail
 from distill.types import FinishReason, Outcome
 
 FIRST_SLICE = 400
-SLICE = 2_000
+SLICE = 1_000
 POLL = 0.5
 """Seconds between two looks at journals that have not grown."""
+ASIDE = 0.2
+"""Seconds for which a question of the page holds up the reading of what is there: pages are not to wait for it."""
 SHOWN_BAD = 5
 
 
@@ -166,28 +170,35 @@ class Follower:
         self.notices: list[str] = []
         """What is wrong with the journals, in sentences."""
         self._shelves: dict[str, Shelf] = {}
+        self._aside_until = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="distill-view", daemon=True)
 
     def __enter__(self) -> "Follower":
+        self._advance(FIRST_SLICE)  # so that the first page has something to show
         self._thread.start()
         return self
+
+    def step_aside(self) -> None:
+        """Leave the processor to a question for a moment."""
+        self._aside_until = time.monotonic() + ASIDE
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join()
 
     def _follow(self) -> None:
-        count = FIRST_SLICE
         while not self._ended.is_set():
-            try:
-                self.is_building = self.advance(count)
-            except OSError as error:  # a folder that vanishes, a disk that stalls: it may come back
-                self._note(f"cannot read: {error}")
-                self.is_building = False
-            if not self.is_building:
-                self._ended.wait(POLL)
-            count = SLICE
+            left = self._aside_until - time.monotonic()
+            self._ended.wait(max(0.0, min(left, ASIDE)) if self.is_building else POLL)
+            self._advance(SLICE)
+
+    def _advance(self, count: int) -> None:
+        try:
+            self.is_building = self.advance(count)
+        except (OSError, sqlite3.Error) as error:  # a folder that vanishes, a full disk: it may come back
+            self._note(f"cannot read: {error}")
+            self.is_building = False
 
     def advance(self, count: int = SLICE) -> bool:
         """Read a slice of every journal; whether there is more to read at once."""

@@ -106,6 +106,14 @@ class Index:
         finally:
             db.close()
 
+    def stages(self) -> list[str]:
+        """The stages that have something to show."""
+        exists = "EXISTS (SELECT 1 FROM rows WHERE rows.place = places.place AND start IS NOT NULL)"
+        with self.reading() as db:
+            return [
+                stage for (stage,) in db.execute(f"SELECT DISTINCT stage FROM places WHERE {exists} ORDER BY stage")
+            ]
+
     def place_at(self, key: str) -> int | None:
         """A place's number by its key."""
         return next((number for number, place in enumerate(self.places) if place.key == key), None)

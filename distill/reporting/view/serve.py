@@ -45,11 +45,13 @@ def serve(directories: list[Path], *, port: int, is_opened: bool, say: Callable[
         url = f"http://{LOOPBACK}:{listener.getsockname()[1]}/{token}/"
         index = Index(Path(scratch) / "index.sqlite")
         try:
-            with Follower(runs, index) as follower:
+            follower = Follower(runs, index)
+            server = server_of(follower, token)  # loads what takes a moment, before anyone waits for the page
+            with follower:
                 say(url)
                 if is_opened and has_display():
                     webbrowser.open(url)
-                _answer(follower, token, listener)
+                _run(server, listener)
         finally:
             index.close()
 
@@ -97,8 +99,8 @@ def server_of(follower: Follower, token: str) -> "Server":
     return uvicorn.Server(config)
 
 
-def _answer(follower: Follower, token: str, listener: socket.socket) -> None:
+def _run(server: "Server", listener: socket.socket) -> None:
     try:
-        server_of(follower, token).run(sockets=[listener])
+        server.run(sockets=[listener])
     except KeyboardInterrupt:
         return  # how it is meant to end; uvicorn has closed what was open

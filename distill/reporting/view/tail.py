@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import BinaryIO, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -67,34 +67,38 @@ class Tail(Generic[Record]):
         if state == self._seen or state[1] <= self.offset:
             self._seen = state
             return Slice([], False, [])
+        found = Slice[Record]([], False, [])
+        try:
+            with self.path.open("rb") as file:
+                found = self._slice(file, count)
+        except FileNotFoundError:
+            return found  # a stage is being restarted
+        if not found.has_more:
+            self._seen = state
+        return found
+
+    def _slice(self, file: BinaryIO, count: int) -> Slice[Record]:
         entries: list[tuple[Record, int]] = []
         bad: list[str] = []
-        start = self.offset
-        with self.path.open("rb") as file:
-            file.seek(start)
-            for _ in range(count):
-                line = file.readline()
-                if not line.endswith(b"\n"):
-                    break
-                start, self.offset = self.offset, self.offset + len(line)
-                if not line.isspace():
-                    self._take(line, start, entries, bad)
-            else:
-                self._remember(file)
-                return Slice(entries, True, bad)
-            self._remember(file)
-        self._seen = state
-        return Slice(entries, False, bad)
+        has_more = True
+        file.seek(self.offset)
+        for _ in range(count):
+            line = file.readline()
+            if not line.endswith(b"\n"):
+                has_more = False
+                break
+            start, self.offset = self.offset, self.offset + len(line)
+            if not line.isspace():
+                self._take(line, start, entries, bad)
+        file.seek(max(0, self.offset - MARK))
+        self._mark = file.read(min(MARK, self.offset))
+        return Slice(entries, has_more, bad)
 
     def _take(self, line: bytes, start: int, entries: list[tuple[Record, int]], bad: list[str]) -> None:
         try:
             entries.append((self._decoder.decode(line), start))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             bad.append(f"{self.path.name}, byte {start}: {error}")
-
-    def _remember(self, file: Any) -> None:
-        file.seek(max(0, self.offset - MARK))
-        self._mark = file.read(min(MARK, self.offset))
 
 
 def line_at(path: Path, start: int | None, record_type: type[Record]) -> Record | None:

@@ -8,13 +8,17 @@ import { mask } from "./tokens.js";
 let shown = "";
 let opened = [];
 let turn = 0;
+let asked = "";
 
 const key = (trace) => `${trace.in}\n${trace.id}`;
 
-export async function refresh() {
-  const mine = (turn += 1);
+export async function refresh(version) {
   document.body.classList.toggle("has-detail", Boolean(state.id));
   document.body.classList.toggle("comparing", isComparing());
+  const question = JSON.stringify([version, state.in, state.id, state.in2, state.id2, state.raw]);
+  if (question === asked) return;
+  asked = question;
+  const mine = (turn += 1);
   if (!state.id) return empty();
   const wanted = [[state.in, state.id], ...(isComparing() ? [[state.in2, state.id2]] : [])];
   const address = JSON.stringify([wanted, state.raw]);
@@ -30,7 +34,12 @@ export async function refresh() {
   if (content !== shown) draw(found, address !== JSON.parse(shown || "[null]")[0]);
   shown = content;
   opened = found;
-  if (found.some((one) => one.mask?.state === "loading")) setTimeout(() => mine === turn && refresh(), 700);
+  if (found.some((one) => one.mask?.state === "loading")) setTimeout(() => mine === turn && again(version), 700);
+}
+
+function again(version) {
+  asked = "";
+  refresh(version);
 }
 
 function empty() {
@@ -218,6 +227,11 @@ export async function copyLink() {
   } catch {
     flash("The browser does not let the page copy; the link is in the address bar");
   }
+}
+
+export function scroll() {
+  const boxes = isComparing() ? [...$("detail").querySelectorAll(".column")] : [$("detail")];
+  for (const box of boxes) box.scrollBy({ top: 0.8 * box.clientHeight, behavior: "smooth" });
 }
 
 export function flash(text) {

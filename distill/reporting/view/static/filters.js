@@ -25,9 +25,10 @@ export async function refresh() {
     const answer = await ask(filters());
     if (!answer) return;
     counts = answer.facets;
+    notice("filters", "");
     draw();
   } catch (error) {
-    notice(error.message);
+    notice("filters", error.message);
   }
 }
 

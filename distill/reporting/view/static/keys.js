@@ -1,6 +1,6 @@
 // The keys, and the page that lists them.
 
-import { close, compare, copyLink, sibling } from "./detail.js";
+import { close, compare, copyLink, scroll, sibling } from "./detail.js";
 import { $, el } from "./dom.js";
 import { current, ends, move, open } from "./list.js";
 import { set, state } from "./state.js";
@@ -37,7 +37,7 @@ const ACTIONS = {
   c: compare,
   r: () => set({ raw: state.raw ? "" : "1" }, { replaces: true }),
   y: copyLink,
-  " ": () => $("detail").scrollBy({ top: 0.8 * $("detail").clientHeight, behavior: "smooth" }),
+  " ": scroll,
   "/": () => $("text").select(),
   t: toggleTheme,
   "?": help,

@@ -60,17 +60,21 @@ async function load(page) {
     if (mine !== generation) return;
     pages.set(page, answer.rows);
     total = answer.total;
-    $("notice").hidden = true;
+    notice("list", "");
   } catch (error) {
-    if (mine === generation) notice(error.message);
+    if (mine === generation) notice("list", error.message);
   } finally {
     if (mine === generation) pending.delete(page);
   }
 }
 
-export function notice(text) {
-  $("notice").textContent = text;
-  $("notice").hidden = !text;
+const notices = {};
+
+// What is wrong, by who says so.
+export function notice(who, text) {
+  notices[who] = text;
+  $("notice").textContent = Object.values(notices).filter(Boolean).join("; ");
+  $("notice").hidden = !$("notice").textContent;
 }
 
 // Puts the cursor on the open trace, wherever new lines have moved it.
@@ -151,7 +155,7 @@ export function open(index, options = {}) {
 
 // One row on or back; what is open follows.
 export async function move(step) {
-  const index = Math.max(0, Math.min(total - 1, cursor + step));
+  const index = Math.max(0, Math.min(total - 1, MOST - 1, cursor + step));
   if (index === cursor || !total) return;
   cursor = index;
   const page = Math.floor(index / PAGE);

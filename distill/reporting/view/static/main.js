@@ -6,7 +6,7 @@ import { $ } from "./dom.js";
 import * as filters from "./filters.js";
 import * as keys from "./keys.js";
 import * as list from "./list.js";
-import { onChange, read, set, state } from "./state.js";
+import { onChange, read, set, setUsualStage, state } from "./state.js";
 
 const EVERY = 1000; // milliseconds; a poll, because an open stream would hold up the end of the server
 const HIDDEN_EVERY = 5000;
@@ -19,7 +19,7 @@ function show() {
   if (document.activeElement !== $("text")) $("text").value = state.text;
   $("order").value = state.order || "file";
   filters.draw();
-  return Promise.all([list.refresh(version), filters.refresh(), detail.refresh()]);
+  return Promise.all([list.refresh(version), filters.refresh(), detail.refresh(version)]);
 }
 
 async function look() {
@@ -30,12 +30,13 @@ async function look() {
     say("ended", "distill view has ended");
     return;
   }
+  if (!state.stage) setUsualStage(usualStage(pulse.stages));
   if (pulse.version !== version) {
     if (version) changedAt = performance.now();
     version = pulse.version;
     await show();
   }
-  if (pulse.notices.length) list.notice(pulse.notices.join("; "));
+  list.notice("journals", pulse.notices.join("; "));
   if (pulse.is_building) say("reading", "reading");
   else if (performance.now() - changedAt < FRESH) say("live", "live");
   else say("", "up to date");
@@ -63,16 +64,13 @@ async function start() {
   });
   $("order").addEventListener("change", (event) => set({ order: event.target.value }));
   $("filters-button").addEventListener("click", () => document.body.classList.toggle("has-filters"));
-  if (!state.stage) await defaultStage();
   keepLooking();
 }
 
 // A run that has only been measured has no traces of its own: then everything is shown.
-async function defaultStage() {
-  const counts = await ask("facets").catch(() => ({ facets: {} }));
-  const stages = (counts.facets.stage ?? []).map(({ value }) => value);
-  const stage = state.in.includes("/train") ? "train" : state.in.includes("/eval/") ? "eval" : "generate";
-  state.stage = stages.length && !stages.includes(stage) ? "all" : stage;
+function usualStage(stages) {
+  const wanted = state.in.includes("/train") ? "train" : state.in.includes("/eval/") ? "eval" : "generate";
+  return stages.length && !stages.includes(wanted) ? "all" : wanted;
 }
 
 start();

@@ -9,10 +9,19 @@ const listeners = [];
 
 export const facets = LISTS;
 
+let usualStage = "";
+
+// The stage of an address that names none.
+export function setUsualStage(stage) {
+  usualStage = stage;
+  state.stage ||= stage;
+}
+
 export function read() {
   const given = new URLSearchParams(location.search);
   for (const name of LISTS) state[name] = given.getAll(name);
   for (const name of TEXTS) state[name] = given.get(name) ?? "";
+  state.stage ||= usualStage;
 }
 
 function query(names) {

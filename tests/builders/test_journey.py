@@ -244,6 +244,8 @@ def test_a_cut_off_sample_is_no_mistake():
         ({"by": "tree"}, "by tree asks a model"),
         ({"by": "beam"}, "by is 'beam'; choose splice or tree"),
         ({"max_share": 1.5}, "max_share is 1.5"),
+        ({"find": "rollouts", "engine": {"engine": "solver"}}, "'solver' always begins anew"),
+        ({"by": "tree", "engine": {"engine": "replay"}}, "'replay' always begins anew"),
         ({"otherwise": "rewrite"}, "choose plain or nothing"),
         ({"phrases": ["Wait, that is wrong."]}, "must hold {said}"),
         ({"phrases": ["{said} is wrong {0}"]}, "no other braces"),

@@ -22,7 +22,7 @@ from tests.conftest import lines
 
 STEPS = [f"step {n}" for n in range(1, 12)]
 THOUGHT = "\n".join(STEPS)
-ENGINE = {"engine": "solver"}
+ENGINE = {"engine": "transformers", "model": "a stand-in"}
 
 
 def asker() -> Asker:

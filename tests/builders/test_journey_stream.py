@@ -2,19 +2,24 @@
 
 import asyncio
 import json
+import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distill.builders.journey.stream import Operation, Stream, is_read_off, read, stream
+from distill.builders.journey import journey
+from distill.builders.journey.countdown import countdown_slip
+from distill.builders.journey.stream import Operation, Stream, faulty, is_read_off, read, stream
 from distill.countdown import search
 from distill.errors import PluginError
 from distill.formats import FORMATS
 from distill.sources.countdown import CountdownSource
-from distill.types import Example, Problem
+from distill.types import Example, Problem, Verdict
+from distill.verifiers.countdown import CountdownVerifier
 from tests.builders.journeys import FakeWorkshop, candidate, lesson
 from tests.conftest import SOLVER_RECIPE, Distill, lines
 
@@ -81,9 +86,7 @@ def test_a_planted_fault_is_refused(planted: str):
 
 def test_an_answer_that_is_judged_wrong_is_refused():
     class Strict(FakeWorkshop):
-        async def judge(self, problem: Problem, answer: str):  # type: ignore[override]
-            from distill.types import Verdict
-
+        async def judge(self, problem: Problem, answer: str) -> Verdict:
             return Verdict(trace_id="", outcome="incorrect")
 
     assert built(workshop=Strict()) == "the final answer is incorrect"
@@ -170,3 +173,35 @@ def test_streams_and_their_ways_come_from_the_same_problems_of_a_run(distill: Di
     for problem_id, text in streams.items():
         assert len(ways[problem_id]) < len(text)
         assert FORMATS["think"].parse(ways[problem_id]).answer == FORMATS["think"].parse(text).answer
+
+
+def test_a_journey_without_its_wrong_turns_is_a_flawless_search():
+    """What the splice makes, by another reader than its own checks."""
+
+    class Exact(FakeWorkshop):
+        async def judge(self, problem: Problem, answer: str) -> Verdict:
+            return Verdict(trace_id="", outcome=CountdownVerifier()(problem, answer).outcome)
+
+    num_made = 0
+    for problem in CountdownSource(count=80, largest=99):
+        numbers, target = problem.metadata["numbers"], problem.metadata["target"]
+        samples = [search(numbers, target, largest=99, slips=0.06, rng=random.Random(n)) for n in range(6)]
+        judged = [
+            candidate(str(n), one.text, one.expression, CountdownVerifier()(problem, one.expression).outcome)
+            for n, one in enumerate(samples)
+        ]
+        found = [replace(one, problem=problem) for one in judged]
+        right = [one for one in found if one.verdict.outcome == "correct"][:1]
+        wrong = [one for one in found if one.verdict.outcome == "incorrect"]
+        made = asyncio.run(journey(detours=2)(lesson(right, wrong), Exact())) if right and wrong else []  # type: ignore[arg-type]
+        for one in made:
+            reply = FORMATS["think"].parse(one.completion[0]["content"])
+            said = reply.thinking.split("\n")
+            words = {place for place, line in enumerate(said) if any(char.isalpha() for char in line)}
+            assert all(countdown_slip(problem.metadata, said[place - 1]) for place in words)
+            sound = "\n".join(line for place, line in enumerate(said) if place not in words and place + 1 not in words)
+            kept = read(sound)
+            assert kept
+            assert faulty(problem.metadata, sound, kept, reply.answer) in (None, "no dead end")
+            num_made += 1
+    assert num_made >= 15

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,19 +13,21 @@ from distill.engines import Completion, Request
 from distill.formats import FORMATS
 from tests.builders.journeys import FakeWorkshop, lesson
 
-ENGINE = {"engine": "solver"}
+ENGINE = {"engine": "transformers", "model": "a stand-in"}
 END = "so it is 160\n</think>\n\n\\boxed{160}"
 LOST = "so it is 150\n</think>\n\n\\boxed{150}"
 
 
 def climber(wrong: set[int] | None = None) -> Callable[[Request], Completion]:
-    """Proposes the next level, and on wrong levels, with other seeds, a step from which no way leads to the answer."""
+    """Proposes the next level, and on wrong levels every other time a step from which no way leads to the answer."""
     at = set(range(1, 100)) if wrong is None else wrong
+    asked = Counter[str]()
 
     def says(request: Request) -> Completion:
         level = request.prefill.count("\n")  # the mark of the thought is the first line
         if request.stop:
-            errs = level in at and request.seed % 2
+            asked[request.prefill] += 1
+            errs = level in at and asked[request.prefill] % 2 == 0
             return Completion(text=f"{'slip' if errs else 'go'} to {level}")
         return Completion(text=LOST if "slip" in request.prefill else END)
 
@@ -99,10 +102,12 @@ def test_a_search_that_comes_to_nothing_gives_no_journey(
 
 
 def test_a_judge_can_score_the_steps(tmp_path: Path):
+    climbs = climber()
+
     def says(request: Request) -> Completion:
         mark = re.search(r"\[([0-9a-f]{12}) NO WRONG STEP\]", request.messages[0]["content"])
         if not mark:
-            return climber()(request)
+            return climbs(request)
         assert "may be right as far as it goes" in request.messages[0]["content"]
         found = re.search(r"^([0-9]+)\. slip", request.messages[1]["content"], re.MULTILINE)
         said = f"FIRST WRONG STEP: {found[1]}" if found else "NO WRONG STEP"

@@ -22,6 +22,8 @@ from distill.recipe import Sampling
 
 ASKING = ("rollouts", "judge")
 """Finders that ask a model."""
+FROM_THE_START = ("replay", "solver")
+"""Engines that pass over what a reply begins with already, so that a rollout would say nothing of it."""
 
 
 def journey(
@@ -85,7 +87,13 @@ def journey(
         tree = Tree(asker, tries, scoring, width, depth)
     elif by == "tree":
         raise PluginError("filter.build: by tree asks a model; name it as engine: {engine: ..., ...}")
-    finders = [_finder(name, asking) for name in ([find] if isinstance(find, str) else find)]
+    names = [find] if isinstance(find, str) else find
+    if engine and engine.get("engine") in FROM_THE_START and (by == "tree" or "rollouts" in names):
+        raise PluginError(
+            f"filter.build: the engine {engine['engine']!r} always begins anew, and a thought has to be gone on with; "
+            f"take transformers, vllm or openai"
+        )
+    finders = [_finder(name, asking) for name in names]
     return Journeys(finders, Bounds(detours, max_share), tuple(phrases), otherwise, tree if by == "tree" else None)
 
 

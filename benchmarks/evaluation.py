@@ -1,6 +1,6 @@
 r"""What docs/evaluation.md shows, measured. Prints Markdown tables.
 
-    python benchmarks/evaluation.py forcing STUDENT [--problems 300] [--out DIR]
+    python benchmarks/evaluation.py forcing STUDENT [--problems 300] [--out DIR] [--svg FILE]
     python benchmarks/evaluation.py voting STUDENT [--problems 300] [--samples 32] [--out DIR]
     python benchmarks/evaluation.py engines STUDENT [--problems 20] [--out DIR]
     python benchmarks/evaluation.py recorded TRACES.jsonl [--out DIR] [--differing]
@@ -67,8 +67,9 @@ def replies_of(out: Path) -> list[tuple[Trace, Verdict]]:
     return found
 
 
-def forcing(student: Path, out: Path, problems: int) -> None:
+def forcing(student: Path, out: Path, problems: int, svg: Path | None) -> None:
     """Accuracy against thinking tokens: ends forced early, then ends suppressed."""
+    points: dict[str, list[tuple[Estimate, Estimate]]] = {"end forced": [], "end suppressed": []}
     greedy = {"temperature": 0.0}
     print("| thought | thinking tokens | pass@1[avg1], % | ended by force | no answer | McNemar p to free |")
     print("|---|---|---|---|---|---|")
@@ -76,12 +77,45 @@ def forcing(student: Path, out: Path, problems: int) -> None:
     for most in MAXIMA:
         forced = BudgetForcing(max_tokens_thinking=most)
         sampling = greedy | {"max_tokens": most + ROOM}
-        row_of(f"at most {most} tokens", student, out / f"max-{most}", problems, sampling, forced, free)
+        name = f"at most {most} tokens"
+        points["end forced"].append(
+            point_of(*row_of(name, student, out / f"max-{most}", problems, sampling, forced, free))
+        )
     for ends in MINIMA:
         forced = BudgetForcing(max_tokens_thinking=800, thinking_n_ignore=ends)
         sampling = greedy | {"max_tokens": 800 + ROOM}
         name = f"at most 800 tokens, {ends} ends suppressed"
-        row_of(name, student, out / f"min-{ends}", problems, sampling, forced, free)
+        found = row_of(name, student, out / f"min-{ends}", problems, sampling, forced, free)
+        points["end suppressed"].append(point_of(*found))
+    if svg is not None:
+        draw(points, svg)
+
+
+def point_of(scores: Scores, replies: list[tuple[Trace, Verdict]]) -> tuple[Estimate, Estimate]:
+    """Thinking tokens and the score, each with its interval."""
+    tokens = bootstrap([float(str(trace.metadata["thinking_tokens"])) for trace, _ in replies])
+    return tokens, Estimate(scores.pass_at_1, *scores.ci95)
+
+
+def draw(points: dict[str, list[tuple[Estimate, Estimate]]], path: Path) -> None:
+    """The curve, as an SVG."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "distill"
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4))
+    for (name, given), marker in zip(points.items(), ("o-", "s--"), strict=True):
+        x = [tokens.mean for tokens, _ in given]
+        y = [100 * score.mean for _, score in given]
+        spread = [[100 * (s.mean - s.low) for _, s in given], [100 * (s.high - s.mean) for _, s in given]]
+        axes.errorbar(x, y, yerr=spread, fmt=marker, capsize=3, label=name)
+    axes.set(xlabel="thinking tokens, mean", ylabel="pass@1, %", ylim=(0, 100))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
 
 
 def row_of(
@@ -259,6 +293,7 @@ def main() -> None:
     parser.add_argument("--problems", type=int, default=300)
     parser.add_argument("--samples", type=int, default=32)
     parser.add_argument("--out", type=Path, default=Path("runs/evaluation"))
+    parser.add_argument("--svg", type=Path, help="draw the curve of forced budgets here, too")
     parser.add_argument("--differing", action="store_true", help="list the recorded outputs that differ")
     args = parser.parse_args()
     if args.what == "suites":
@@ -267,7 +302,7 @@ def main() -> None:
         parser.error(f"{args.what} needs a path")
     match args.what:
         case "forcing":
-            forcing(args.path, args.out, args.problems)
+            forcing(args.path, args.out, args.problems, args.svg)
         case "voting":
             voting(args.path, args.out, args.problems, args.samples)
         case "engines":

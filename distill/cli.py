@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from distill.recipe import Recipe, Stage
     from distill.run import Run
-    from distill.stages.generate import Shard
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -90,13 +89,14 @@ def generate(
     """Ask the teacher for traces and judge each as it comes."""
     if max_tokens is not None:
         overrides = [*(overrides or []), f"generate.sampling.max_tokens={max_tokens}"]
+    from distill.stages.generate import Shard
+    from distill.stages.generate import generate as stage
+
     asked = _load(recipe, overrides, scale)
-    share = None if shard is None else _shard(shard)
+    share = None if shard is None else Shard.named(shard)
     name = run or (asked.name + share.suffix if share else None)
     if dry_run:
         return _plan(asked, ["generate"], limit, runs / (name or asked.name))
-    from distill.stages.generate import generate as stage
-
     with _open(asked, runs, name, restart) as opened:
         stage(opened, limit, shard=share, retry_truncated=retry_truncated)
 
@@ -279,15 +279,6 @@ def _load(name: str, overrides: list[str] | None, scale: str | None = None) -> R
     from distill.scale import load
 
     return load(name, overrides or [], scale, _say)
-
-
-def _shard(text: str) -> Shard:
-    from distill.stages.generate import Shard
-
-    index, _, count = text.partition("/")
-    if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
-        raise RecipeError(f"--shard {text!r} is not I/N with I from 1 to N, such as 1/8 and 8/8")
-    return Shard(int(index), int(count))
 
 
 def _stages_of(recipe: Recipe) -> list[Stage]:

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -28,6 +28,18 @@ class Shard:
     number: int
     """From 1."""
     of: int
+
+    @classmethod
+    def named(cls, text: str) -> Self:
+        """The shard that `--shard` means.
+
+        Raises:
+            RecipeError: If the text is not of the form I/N.
+        """
+        index, _, count = text.partition("/")
+        if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+            raise RecipeError(f"--shard {text!r} is not I/N with I from 1 to N, such as 1/8 and 8/8")
+        return cls(int(index), int(count))
 
     def holds(self, problem: Problem) -> bool:
         """Whether a problem is this shard's."""

@@ -106,7 +106,8 @@ def test_every_recipe_is_planned_without_a_network(tmp_path: Path):
         assert all(f"{stage}\n" in plan for stage in ("generate", "filter", "train", "eval")), name
     assert "cannot be read now" in plans["s1k"]
     assert "the problems cannot be read now" in plans["s1k-remake"]
-    assert "what it would take is not known" in plans["dasd-4b-stage2"]
+    assert "hours are not known" in plans["dasd-4b-stage2"]
+    assert "published: 19 h, $450 on 8 x H100" in plans["sky-t1-17k"]
     assert "20 problems" in plans["countdown-sos"]
 
 

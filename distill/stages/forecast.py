@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from distill import assets, environment, plugins
+from distill import recipe as recipes
 from distill.errors import RecipeError, did_you_mean
 from distill.recipe import Recipe, Scratch, Train
 from distill.stages import amounts
@@ -62,6 +63,8 @@ def forecast(recipe: Recipe, run_dir: Path, gpu: str | None, count: int | None) 
         f"{peak.activations / GIB:.1f})"
     )
     theirs = recipe.route.hardware.gpu if recipe.route and recipe.route.hardware else None
+    if job.work is None:
+        yield "hours are not known: neither a card nor the route says how many tokens the examples have"
     for name in [gpu] if gpu else [theirs] if theirs and theirs in gpus.GPUS else SHOWN:
         yield _on(name, job, step, peak, recipe.gpu_hour)
 
@@ -119,7 +122,8 @@ def _on(name: str, job: Job, step: memory.Step, peak: memory.Peak, gpu_hour: flo
     if hours is None or job.work is None:
         return line
     tokens = job.work.tokens * _passes(job, step.num_gpus)
-    dollars = f", ${hours * step.num_gpus * gpu_hour:,.0f}" if gpu_hour else ""
+    gpu_hours = hours * step.num_gpus
+    dollars = f", ${gpu_hours * gpu_hour:,.0f}" if gpu_hour else f" ({gpu_hours:,.0f} GPU hours; gpu_hour prices them)"
     share = f"at {100 * reached.share:.0f} % of its peak ({reached.source})"
     return f"{line}; {tokens / 1e6:,.1f}M tokens in {hours:.2g} hours{dollars} {share}"
 
@@ -151,6 +155,15 @@ def step_of(job: Job, count: int) -> memory.Step:
     )
 
 
+def _begun_from(student: str) -> str:
+    """The model that a student began from, where it is one that a run of a shipped recipe will make."""
+    parts = Path(student).parts
+    if Path(student).exists() or len(parts) != 3 or parts[2] != "student" or parts[1] not in assets.shipped("recipes"):
+        return student
+    made = recipes.load(assets.find("recipes", parts[1])).train
+    return made.student if made and isinstance(made.student, str) else student
+
+
 def student_config(train: Train) -> Any:
     """The config of the student's architecture, without its weights; of a well-known one without the hub.
 
@@ -160,7 +173,7 @@ def student_config(train: Train) -> Any:
     transformers = plugins.need("transformers", "training", "train")
     if isinstance(train.student, Scratch):
         return transformers.AutoConfig.for_model(vocab_size=len(tokenizer_of(train.student)), **train.student.config)
-    if (known := shapes.config_of(train.student)) is not None:
+    if (known := shapes.config_of(_begun_from(train.student))) is not None:
         return known
     try:
         return transformers.AutoConfig.from_pretrained(assets.model_path(train.student))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from distill.errors import TrainingError
+from distill.training import memory
 from distill.training.gpus import GPUS, hours, multiplied_weights, training_flops
 from distill.training.memory import ROOM, Method, Peak, Step, largest_length, peak
 from distill.training.preflight import longest_batch, preflight
@@ -245,3 +246,25 @@ def test_the_longest_batch_leaves_no_trace(
     assert all(torch.equal(tensor, weights[name]) for name, tensor in trainer.model.state_dict().items())
     assert torch.equal(torch.get_rng_state(), random_state)
     assert str(trainer._metrics) == metrics
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Step(num_gpus=4, sharded=True, gradient_accumulation_steps=2),
+        Step(method="qlora", batch_size=2),
+    ],
+    ids=lambda step: step.method,
+)
+def test_many_layers_are_reckoned_from_few(step: Step) -> None:
+    deep = tiny_config(num_hidden_layers=14)
+    assert peak(deep, step, 512) == pytest.approx(memory._peak(deep, step, 512, "cuda"), rel=1e-3)
+
+
+def test_what_is_offloaded_takes_no_memory_of_the_gpu_but_a_layer() -> None:
+    config = tiny_config()
+    here = peak(config, Step(num_gpus=4, sharded=True), 128)
+    away = peak(config, Step(num_gpus=4, sharded=True, offloaded=True), 128)
+    assert away.optimizer == 0 < here.optimizer
+    assert 0 < away.weights < here.weights
+    assert away.activations == here.activations

@@ -259,8 +259,16 @@ def test_options_that_cannot_be_are_refused(options: dict[str, object], message:
 @given(st.text(max_size=60), st.text(max_size=60), st.booleans(), st.integers(0, 9))
 def test_an_acknowledgement_names_any_error_as_it_is(said: str, truth: str, goes_back: bool, seed: int):
     slip = Slip(0, 1, said, truth, "")
-    words = acknowledged(slip, goes_back=goes_back, own=["Oh: {said}."], rng=random.Random(seed))
-    assert words.startswith(f"Oh: {' '.join(said.split())}.")
+    own = ["Oh: {said}.", "Oh: {said}. So {truth}."]
+    words = acknowledged(slip, goes_back=goes_back, own=own, rng=random.Random(seed))
+    assert words.startswith(f"Oh: {' '.join(said.split())}.{f' So {truth}.' if truth else ''}")
+
+
+def test_a_phrase_of_ones_own_that_leaves_the_correction_out_costs_no_journey():
+    (example,) = built(phrases=["Oh: {said}."])
+    assert "12 * 13 = 156" in example.completion[0]["content"]
+    (example,) = built(phrases=["Oh: {said}, but {truth}!"])
+    assert "Oh: 12 * 13 = 146, but 12 * 13 = 156!" in example.completion[0]["content"]
 
 
 def test_the_quoted_step_ends_before_the_way_back():

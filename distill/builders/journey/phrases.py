@@ -31,10 +31,12 @@ def acknowledged(slip: Slip, *, goes_back: bool, own: Sequence[str], rng: random
     Args:
         slip: The error.
         goes_back: Whether what follows builds on steps that were sound.
-        own: Phrases of the recipe's, which hold ``{said}`` and may hold ``{truth}``; empty for those above.
+        own: Phrases of the recipe's, which hold ``{said}``; those with ``{truth}`` are for errors where that is known,
+            those without for the others. Where none fits, one of those above is taken.
         rng: Chooses.
     """
-    fitting = [phrase for phrase in own if slip.truth or "{truth}" not in phrase]
+    # what holds instead has to be said where it is known: a phrase that does not is for errors without
+    fitting = [phrase for phrase in own if ("{truth}" in phrase) == bool(slip.truth)]
     phrase = rng.choice(fitting or (KNOWN if slip.truth else UNKNOWN))
     # str.format would read braces of the trace's text if it were asked twice; once is safe
     said = " ".join(slip.said.split())

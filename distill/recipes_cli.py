@@ -13,6 +13,9 @@ from distill.options import RecipeArg, SetOption
 
 app = typer.Typer(no_args_is_help=True, help="List, show and copy the recipes that ship with distill.")
 
+GROUPS = {None: "of our own", "replay": "replays", "remake": "remakes"}
+"""Of the recipes by their form, in the order of the list. docs/routes.md says what the last two are."""
+
 
 @app.command("list", epilog="Example: 'distill recipes list --markdown'")
 def list_recipes(
@@ -32,9 +35,12 @@ def list_recipes(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("name", "what it does", box=None, pad_edge=False)
-    for name, found in recipes.items():
-        table.add_row(name, found.description.strip())
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for form, title in GROUPS.items():
+        table.add_row(f"[bold]{title}[/bold]")
+        for name, found in recipes.items():
+            if (found.route.form if found.route else None) == form:
+                table.add_row(f"  {name}", found.description.strip())
     Console(highlight=False).print(table)
 
 

@@ -49,7 +49,9 @@ def test_the_checkout_runs_without_being_installed(tmp_path: Path):
 
 
 def test_recipes_can_be_listed_shown_and_copied_and_a_copy_never_overwrites(distill: Distill, tmp_path: Path):
-    assert "quickstart" in distill("recipes", "list").stdout
+    shown = [line.split()[0] for line in distill("recipes", "list").stdout.splitlines()]
+    order = ["of", "quickstart", "replays", "s1k", "sky-t1-17k", "remakes", "r1-distill-qwen-7b"]
+    assert [name for name in shown if name in order] == order
     assert "# The whole road in minutes" in distill("recipes", "show", "quickstart", "--yaml").stdout
     distill("recipes", "copy", "quickstart")
     copy = tmp_path / "quickstart.yaml"

@@ -248,6 +248,7 @@ def test_the_longest_batch_leaves_no_trace(
     assert str(trainer._metrics) == metrics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "step",
     [

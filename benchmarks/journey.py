@@ -71,7 +71,7 @@ def arm_of(seed: int, arm: str) -> Arm | None:
     if not (eval_dir / "scores.json").exists():
         return None
     examples = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
-    problems = {one["id"]: one["metadata"] for one in records(eval_dir.parent / "problems.jsonl")}
+    problems = {one["id"]: one["metadata"] for one in records(eval_dir / "problems.jsonl")}
     outcomes = {one["trace_id"]: one["outcome"] for one in records(eval_dir / "verdicts.jsonl")}
     slips = [
         outcomes.get(one["id"]) == "correct"
@@ -97,7 +97,7 @@ def table() -> None:
     """Print what is done: a row for each arm, and journeys against each control, problem by problem."""
     done = {(seed, arm): found for seed in SEEDS for arm in ARMS if (found := arm_of(seed, arm))}
     print(
-        "| seed | taught | examples | kB of replies | pass@1 | truncated | tokens | replies that slip | of them right |"
+        "| seed | taught | examples | kB taught | pass@1 | truncated | tokens | replies that slip | of them right |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for (seed, arm), found in done.items():

@@ -96,9 +96,7 @@ def records(path: Path) -> Sequence[dict[str, Any]]:
 def table() -> None:
     """Print what is done: a row for each arm, and journeys against each control, problem by problem."""
     done = {(seed, arm): found for seed in SEEDS for arm in ARMS if (found := arm_of(seed, arm))}
-    print(
-        "| seed | taught | examples | kB taught | pass@1 | truncated | tokens | replies that slip | of them right |"
-    )
+    print("| seed | taught | examples | kB taught | pass@1 | truncated | tokens | replies that slip | of them right |")
     print("|---|---|---|---|---|---|---|---|---|")
     for (seed, arm), found in done.items():
         scores = found.scores

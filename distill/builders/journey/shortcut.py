@@ -4,8 +4,9 @@ O1-Journey (arXiv 2410.18982) compares equal numbers of examples. Journeys are l
 `match: tokens` takes that away as an explanation.
 """
 
+import asyncio
 import inspect
-import random
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +32,8 @@ def shortcut(*, of: str | Mapping[str, Any] = "journey", match: str = "prompts")
     Args:
         of: The builder that is controlled for: its name, or a mapping with ``use`` and its options.
         match: `prompts` gives as many examples. `tokens` adds plain examples of the same problem, first of its other
-            right traces, then the same ones again, until there are about as many tokens. The last of a problem is added
-            by chance, so that the sums agree over many problems; the chance hangs on seed and problem alone.
+            right traces, then the same ones again, until there are about as many tokens. What is left over or too much
+            is handed on to the next problem, in the order of the filter, so that the sums agree to within a trace.
 
     Raises:
         PluginError: If an option is not what it should be.
@@ -44,30 +45,46 @@ def shortcut(*, of: str | Mapping[str, Any] = "journey", match: str = "prompts")
     return _Shortcuts(plugins.build("builders", name, options), name, match == "tokens")
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Shortcuts:
     """The builder; see `shortcut`."""
 
     inner: Builder
     name: str
     by_tokens: bool
+    handed_on: "asyncio.Future[int] | None" = None
+    """Tokens that the problems so far have too few of: known once the last of them is done."""
 
     async def __call__(self, lesson: Lesson, workshop: Workshop) -> list[Example]:
+        # no await comes before this line, so problems stand in the filter's order whichever is done first
+        before, after = self.handed_on, asyncio.get_running_loop().create_future()
+        self.handed_on = after
+        left = 0
+        try:
+            pairs = await self._pairs(lesson, workshop)
+            left = await before if before else 0
+            sources = [source for _, source in pairs if _is_right(source, workshop)]
+            for _ in sources:
+                workshop.tally("a shortcut")
+            if self.by_tokens and sources:
+                left += sum(_tokens(one, source, workshop) for one, source in pairs)
+                left -= sum(workshop.count_tokens(found.trace) for found in sources)
+                more, left = _more(sources, left, lesson, workshop)
+                for _ in more:
+                    workshop.tally("a shortcut more, for as many tokens")
+                sources += more
+            return [*_plain(sources, workshop)]
+        finally:
+            if not after.done():
+                after.set_result(left)
+
+    async def _pairs(self, lesson: Lesson, workshop: Workshop) -> list[tuple[Example, Candidate]]:
+        """What the other builder makes of a problem, each with the kept trace that it was made from."""
         seed = workshop.seed.rpartition("/")[0]
         given = self.inner(lesson, _Quiet(workshop, f"{seed}/{self.name}"))
         controlled: Iterable[Example] = await given if inspect.isawaitable(given) else given
         kept = {found.trace.id: found for found in lesson.kept}
-        pairs = [(one, source) for one in controlled if (source := _source(one, kept)) is not None]
-        sources = [source for _, source in pairs if _is_right(source, workshop)]
-        for _ in sources:
-            workshop.tally("a shortcut")
-        if self.by_tokens and sources:
-            wanted = sum(_tokens(one, source, workshop) for one, source in pairs)
-            more = list(_more(sources, wanted, lesson, workshop))
-            for _ in more:
-                workshop.tally("a shortcut more, for as many tokens")
-            sources += more
-        return [*_plain(sources, workshop)]
+        return [(one, source) for one in controlled if (source := _source(one, kept)) is not None]
 
 
 @dataclass(frozen=True)
@@ -109,21 +126,17 @@ def _plain(sources: Sequence[Candidate], workshop: Workshop) -> Iterator[Example
         yield example(found, trace_format, trace_format.render(found.trace.thinking, found.trace.answer))
 
 
-def _more(sources: Sequence[Candidate], wanted: int, lesson: Lesson, workshop: Workshop) -> Iterator[Candidate]:
-    """Traces of the same problem that make up the tokens which are still wanted; the last by chance."""
-    lengths = {found.trace.id: workshop.count_tokens(found.trace) for found in sources}
-    left = wanted - sum(lengths.values())
-    rng = random.Random(f"{workshop.seed}/{lesson.problem.id}")
+def _more(sources: Sequence[Candidate], left: int, lesson: Lesson, workshop: Workshop) -> tuple[list[Candidate], int]:
+    """Traces of the same problem that make up the tokens which are still wanted, and how many of these are left."""
     others = [found for found in lesson.dropped if found.trace.id in lesson.spared and _is_right(found, workshop)]
-    for turn in range(len(others) + wanted):
-        found = others[turn] if turn < len(others) else sources[(turn - len(others)) % len(sources)]
+    more: list[Candidate] = []
+    for found in itertools.chain(others, itertools.cycle(sources)):
         length = max(1, workshop.count_tokens(found.trace))
-        if left < length:
-            if rng.random() < left / length:
-                yield found
-            return
+        if 2 * left < length:
+            break
+        more.append(found)
         left -= length
-        yield found
+    return more, left
 
 
 def _is_right(found: Candidate, workshop: Workshop) -> bool:

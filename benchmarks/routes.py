@@ -1,11 +1,13 @@
 """What the recipes' trainings take, by `distill train --dry-run`, and how far that is from what was published.
 
-    python benchmarks/routes.py
+    python benchmarks/routes.py                           what was published, and what each recipe takes
+    python benchmarks/routes.py s1k qlora-7b-24gb         what these take
 
 Prints the tables of docs/routes.md; needs no GPU and no hub. A share of the peak was taken from the published runs
 themselves, so the last column says what each would be told by the others of its kind alone.
 """
 
+import sys
 from pathlib import Path
 from statistics import fmean
 
@@ -57,12 +59,12 @@ def needs(name: str, asked: recipe.Recipe) -> str:
     reached = speed.reached(launch.config if launch else "ddp", launch.num_machines if launch else 1)
     hours = forecast.hours_of(job, gpu, count, reached)
     tokens = f"{job.work.tokens / 1e6:,.0f}M" if job.work else "not known"
-    spent = f"{hours:.2g}" if hours else "not known"
+    spent = forecast.told(hours) if hours else "not known"
     how = launch.config if launch else "one process"
     return f"| `{name}` | {count} x {gpu}, {how} | {job.longest:,} | {peak:.0f} GiB{fits} | {tokens} | {spent} |"
 
 
-def main() -> None:
+def show_compared() -> None:
     found = compared()
     print("| training | GPUs | published | estimated | | by the others of its kind |")
     print("|---|---|--:|--:|--:|--:|")
@@ -70,14 +72,22 @@ def main() -> None:
         where = f"{one.hardware.count} x {one.hardware.gpu}, {one.hardware.launch}"
         alone = told_by_others(title, found)
         said = f"{one.hours:g} h" + (f", ${one.dollars:,.0f}" if one.dollars else "")
-        ours = f"{one.estimated_hours:.2g} h" + (f", ${one.estimated_dollars:,.0f}" if one.estimated_dollars else "")
+        ours = f"{forecast.told(one.estimated_hours)} h" + (
+            f", ${one.estimated_dollars:,.0f}" if one.estimated_dollars else ""
+        )
         told = "-" if alone is None else f"{100 * alone:+.0f} %"
         print(f"| {title} | {where} | {said} | {ours} | {100 * one.error:+.0f} % | {told} |")
     print()
+
+
+def main() -> None:
+    named = sys.argv[1:]
+    if not named:
+        show_compared()
     print("| recipe | GPUs | longest | memory of each | tokens of an epoch, at most | hours |")
     print("|---|---|--:|--:|--:|--:|")
-    for name, path in assets.shipped("recipes").items():
-        asked = recipe.load(path)
+    for name in named or assets.shipped("recipes"):
+        asked = recipe.load(assets.find("recipes", name))
         if asked.route and asked.train and isinstance(asked.train.student, str):
             try:
                 print(needs(name, asked), flush=True)

@@ -98,6 +98,11 @@ def hours_of(job: Job, gpu: str, count: int, reached: speed.Reached) -> float | 
     )
 
 
+def told(hours: float) -> str:
+    """Hours in two digits, which is more than is known of them."""
+    return f"{hours:.2g}" if hours < 100 else f"{hours:,.0f}"
+
+
 def _passes(job: Job, count: int) -> float:
     if job.options["max_steps"] <= 0:
         return job.options["num_train_epochs"]
@@ -125,7 +130,7 @@ def _on(name: str, job: Job, step: memory.Step, peak: memory.Peak, gpu_hour: flo
     gpu_hours = hours * step.num_gpus
     dollars = f", ${gpu_hours * gpu_hour:,.0f}" if gpu_hour else f" ({gpu_hours:,.0f} GPU hours; gpu_hour prices them)"
     share = f"at {100 * reached.share:.0f} % of its peak ({reached.source})"
-    return f"{line}; {tokens / 1e6:,.1f}M tokens in {hours:.2g} hours{dollars} {share}"
+    return f"{line}; {tokens / 1e6:,.1f}M tokens in {told(hours)} hours{dollars} {share}"
 
 
 def _options(train: Train) -> dict[str, Any]:

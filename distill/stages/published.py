@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from distill.recipe import Recipe
 from distill.route import Hardware
-from distill.stages.forecast import Job, hours_of
+from distill.stages.forecast import Job, hours_of, told
 from distill.training import gpus, speed
 
 
@@ -27,7 +27,7 @@ class Against(NamedTuple):
 
     def __str__(self) -> str:
         where = f"{self.hardware.count} x {self.hardware.gpu}, {self.hardware.launch}"
-        said, ours = f"{self.hours:g} h", f"{self.estimated_hours:.2g} h"
+        said, ours = f"{self.hours:g} h", f"{told(self.estimated_hours)} h"
         if self.dollars and self.estimated_dollars:
             said, ours = f"{said}, ${self.dollars:,.0f}", f"{ours}, ${self.estimated_dollars:,.0f}"
         return f"published: {said} on {where}; estimated for that: {ours} ({100 * self.error:+.0f} %)"

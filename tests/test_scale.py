@@ -7,6 +7,7 @@ import copy
 import json
 import os
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from distill.scale import tiny
 from tests.conftest import Distill, command, lines, quiet_environment
 
 NAMES = [name for name in assets.shipped("recipes") if not name.startswith("tiny-")]
-DRAWN = 3
+DRAWN = 2
 DAY = datetime.now(UTC).date().toordinal()
 TODAY = (
     NAMES if os.environ.get("DISTILL_ALL_RECIPES") else [NAMES[(DAY * DRAWN + i) % len(NAMES)] for i in range(DRAWN)]
@@ -78,35 +79,35 @@ def test_every_swap_is_said_and_overrides_come_last(capsys: pytest.CaptureFixtur
         load_at("quickstart", ["generate.tempo=1"], "tiny", said.append)
 
 
-PLAN_ALL = """
+PLAN = """
 import sys
 from pathlib import Path
 from rich.console import Console
 from distill import assets, recipe
 from distill.cli import _stages_of
 from distill.stages.plan import show_plan
-for name, path in assets.shipped("recipes").items():
+for name in sys.argv[1:]:
     print("==", name)
-    found = recipe.load(path)
+    found = recipe.load(assets.find("recipes", name))
     show_plan(found, _stages_of(found), 20, Path("runs") / name, Console(width=10_000))
 """
 
 
 @pytest.mark.slow
-def test_every_recipe_is_planned_without_a_network(tmp_path: Path):
-    import sys
-
+def test_recipes_are_planned_without_a_network(tmp_path: Path):
+    always = {"s1k-remake", "sky-t1-17k", "countdown-sos"}  # a large student takes some ten seconds to reckon
+    names = always | set(NAMES if len(TODAY) == len(NAMES) else ())
     done = subprocess.run(
-        [sys.executable, "-c", PLAN_ALL], cwd=tmp_path, env=quiet_environment(), capture_output=True, text=True
+        [sys.executable, "-c", PLAN, *names], cwd=tmp_path, env=quiet_environment(), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     plans = dict(part.strip().split("\n", 1) for part in done.stdout.split("== ") if part.strip())
-    assert plans.keys() == assets.shipped("recipes").keys()
+    assert plans.keys() == names
     for name, plan in plans.items():
         assert all(f"{stage}\n" in plan for stage in ("generate", "filter", "train", "eval")), name
-    assert "cannot be read now" in plans["s1k"]
     assert "the problems cannot be read now" in plans["s1k-remake"]
-    assert "hours are not known" in plans["dasd-4b-stage2"]
+    if "dasd-4b-stage2" in plans:
+        assert "hours are not known" in plans["dasd-4b-stage2"]
     assert "published: 19 h, $450 on 8 x H100" in plans["sky-t1-17k"]
     assert "20 problems" in plans["countdown-sos"]
 

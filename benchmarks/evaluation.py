@@ -43,7 +43,9 @@ SUITE = "countdown-tiny"
 ROOM = 60
 """Tokens left for the answer."""
 MAXIMA = (0, 20, 40, 80, 120, 160, 240, 360)
-MINIMA = (0, 1, 2, 4)
+MINIMA = (1, 2, 4)
+LONGEST = 440
+"""Tokens of a thought whose end is suppressed: about as many as the student was taught with."""
 
 
 def interval(found: Estimate) -> str:
@@ -82,9 +84,9 @@ def forcing(student: Path, out: Path, problems: int, svg: Path | None) -> None:
             point_of(*row_of(name, student, out / f"max-{most}", problems, sampling, forced, free))
         )
     for ends in MINIMA:
-        forced = BudgetForcing(max_tokens_thinking=800, thinking_n_ignore=ends)
-        sampling = greedy | {"max_tokens": 800 + ROOM}
-        name = f"at most 800 tokens, {ends} ends suppressed"
+        forced = BudgetForcing(max_tokens_thinking=LONGEST, thinking_n_ignore=ends)
+        sampling = greedy | {"max_tokens": LONGEST + ROOM}
+        name = f"at most {LONGEST} tokens, {ends} ends suppressed"
         found = row_of(name, student, out / f"min-{ends}", problems, sampling, forced, free)
         points["end suppressed"].append(point_of(*found))
     if svg is not None:

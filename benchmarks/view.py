@@ -74,7 +74,7 @@ def measure(traces: int) -> None:
             ask(url, "rows", {})
             row("first rows, while the journals are read", [time.perf_counter() - listening])
             while ask(url, "pulse", {})["is_building"]:
-                time.sleep(0.02)
+                time.sleep(0.1)
             row("all journals are read", [time.perf_counter() - listening])
             for name, (question, given) in QUESTIONS.items():
                 # a limit that nothing reaches, another one each time: else the counts would come from the cache

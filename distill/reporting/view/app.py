@@ -18,6 +18,7 @@ from distill.reporting.view.mask import Students
 from distill.reporting.view.query import FACETS, Questions, Wanted, number, wanted
 
 STATIC = Path(__file__).parent / "static"
+PULSE = "/api/pulse"
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 
@@ -37,12 +38,17 @@ def make_app(follower: Follower, token: str) -> App:
     routes = [
         Route("/", _server_of("index.html")),
         *(Route(f"/static/{path.name}", _server_of(path.name)) for path in sorted(STATIC.iterdir())),
-        Route("/api/pulse", pulsing),
+        Route(PULSE, pulsing),
         Route("/api/rows", _asking(lambda asked, given: questions.page(asked, *_order_and_offset(given)))),
         Route("/api/facets", _asking(lambda asked, _: questions.facets(asked))),
         Route("/api/trace", _asking(lambda _, given: _detail(reader, given))),
     ]
-    return Guard(Starlette(routes=routes), token, follower.step_aside)
+
+    def on_request(path: str) -> None:
+        if path != PULSE:
+            follower.step_aside()
+
+    return Guard(Starlette(routes=routes), token, on_request)
 
 
 def pulse(follower: Follower) -> dict[str, Any]:

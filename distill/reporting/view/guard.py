@@ -38,10 +38,10 @@ class Guard:
     Args:
         app: What answers.
         token: What every path begins with.
-        on_request: Called before each request that is let through.
+        on_request: Called with the path of each request that is let through, before it is answered.
     """
 
-    def __init__(self, app: App, token: str, on_request: Callable[[], None]) -> None:
+    def __init__(self, app: App, token: str, on_request: Callable[[str], None]) -> None:
         self.app, self.token, self.on_request = app, token, on_request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,7 +58,7 @@ class Guard:
         elif not slash:
             await _refuse(send, 307, "", [(b"location", f"/{self.token}/".encode())])
         else:
-            self.on_request()
+            self.on_request(f"/{rest}")
             inner = {**scope, "path": f"/{rest}", "raw_path": f"/{rest}".encode(), "root_path": ""}
             await self.app(inner, receive, _with_headers(send))
 

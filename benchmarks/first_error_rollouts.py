@@ -2,9 +2,10 @@
 
     python benchmarks/first_error_rollouts.py --searches 40 --rollouts 8
 
-The searches are wrong ones of the engine `solver`. The shipped `tiny-teacher`, which is right about four times in five at
-this temperature, goes on from their beginnings. Prints a Markdown table for docs/journey.md: a step is a line, and `fatal` is the first line after which a flawless search does not come to the
-answer any more, which is what rollouts can see; an earlier slip that does no harm is the first error all the same.
+The searches are wrong ones of the engine `solver`. The shipped `tiny-teacher`, which is right about four times in five
+at this temperature, goes on from their beginnings. Prints a Markdown table for docs/journey.md: a step is a line, and
+`fatal` is the first line after which a flawless search does not come to the answer any more, which is what rollouts can
+see; an earlier slip that does no harm is the first error all the same.
 """
 
 import argparse

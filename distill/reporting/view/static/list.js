@@ -24,7 +24,8 @@ export const current = () => cursor;
 
 export async function refresh(newest) {
   const question = filters().toString();
-  if (question !== asked) {
+  const isOther = question !== asked;
+  if (isOther) {
     asked = question;
     pages = new Map();
     cursor = -1;
@@ -39,6 +40,7 @@ export async function refresh(newest) {
   await Promise.all(inSight().map((page) => load(page)));
   find();
   draw();
+  if (isOther && cursor >= 0) reveal(); // the open trace, in a list that is new
 }
 
 function inSight() {

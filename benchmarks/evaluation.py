@@ -181,7 +181,7 @@ def engines(student: Path, out: Path, problems: int) -> None:
         name: [replies(name, options, student, form, asked, case, out) for case in cases]
         for name, options in (
             ("transformers", {"dtype": "float32", "device": "cpu"}),
-            ("vllm", {"args": {"dtype": "float32", "max_model_len": 2048}}),
+            ("vllm", {"args": {"dtype": "float32", "max_model_len": 1024}}),
         )
     }
     for case, ours, theirs in zip(cases, made["transformers"], made["vllm"], strict=True):

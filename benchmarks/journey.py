@@ -12,7 +12,7 @@ import itertools
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -27,12 +27,7 @@ from distill.stages import evaluate, filter, generate, train
 
 RUNS = Path("runs")
 SEEDS = (0, 1, 2)
-JOURNEY = "{use: journey, find: countdown}"
-ARMS = {
-    "journey": JOURNEY,
-    "prompts": f"{{use: shortcut, of: {JOURNEY}}}",
-    "tokens": f"{{use: shortcut, of: {JOURNEY}, match: tokens}}",
-}
+ARMS: Mapping[str, Mapping[str, Any]] = {"journey": {}, "prompts": {}, "tokens": {"match": "tokens"}}
 TAUGHT = {"journey": "journeys", "prompts": "shortcuts, equal prompts", "tokens": "shortcuts, equal tokens"}
 
 
@@ -40,8 +35,13 @@ def run(seed: int, arm: str) -> None:
     """Generate, filter, train and evaluate one arm."""
     if arm != "journey":
         borrow_traces(name_of(seed, "journey"), name_of(seed, arm))
-    overrides = [f"seed={seed}", f"generate.sources.0.seed={seed}", f"filter.build={ARMS[arm]}"]
-    recipe = load(assets.find("recipes", "journey-vs-shortcut"), overrides)
+    path = assets.find("recipes", "journey-vs-shortcut")
+    overrides = [f"seed={seed}", f"generate.sources.0.seed={seed}"]
+    if arm != "journey":
+        journey = load(path).filter.build
+        control = {"use": "shortcut", "of": {"use": journey.use, **journey.options}, **ARMS[arm]}
+        overrides.append(f"filter.build={json.dumps(control)}")
+    recipe = load(path, overrides)
     with open_run(recipe, RUNS, name_of(seed, arm)) as opened:
         generate.generate(opened)
         filter.filter_traces(opened)

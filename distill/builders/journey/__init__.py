@@ -67,12 +67,7 @@ def journey(
     Raises:
         PluginError: If an option is not what it should be.
     """
-    counts = {"detours": detours, "rollouts": rollouts, "votes": votes, "width": width, "depth": depth}
-    for name, count in counts.items():
-        if count < 1:
-            raise PluginError(f"filter.build: {name} is {count!r}; give a number from 1 up")
-    if not 0 < max_share < 1:
-        raise PluginError(f"filter.build: max_share is {max_share!r}; give a share between 0 and 1")
+    bounds = _bounds(max_share, detours=detours, rollouts=rollouts, votes=votes, width=width, depth=depth)
     _choose("otherwise", otherwise, "plain", "nothing")
     _choose("by", by, "splice", "tree")
     _choose("score", score, *ASKING)
@@ -88,13 +83,28 @@ def journey(
     elif by == "tree":
         raise PluginError("filter.build: by tree asks a model; name it as engine: {engine: ..., ...}")
     names = [find] if isinstance(find, str) else find
-    if engine and engine.get("engine") in FROM_THE_START and (by == "tree" or "rollouts" in names):
+    if by == "tree" or "rollouts" in names:
+        _goes_on(engine)
+    finders = [_finder(name, asking) for name in names]
+    return Journeys(finders, bounds, tuple(phrases), otherwise, tree if by == "tree" else None)
+
+
+def _bounds(max_share: float, **counts: int) -> Bounds:
+    for name, count in counts.items():
+        if count < 1:
+            raise PluginError(f"filter.build: {name} is {count!r}; give a number from 1 up")
+    if not 0 < max_share < 1:
+        raise PluginError(f"filter.build: max_share is {max_share!r}; give a share between 0 and 1")
+    return Bounds(counts["detours"], max_share)
+
+
+def _goes_on(engine: Mapping[str, Any] | None) -> None:
+    """Refuse an engine that would answer anew where it is given a beginning."""
+    if engine and engine.get("engine") in FROM_THE_START:
         raise PluginError(
             f"filter.build: the engine {engine['engine']!r} always begins anew, and a thought has to be gone on with; "
             f"take transformers, vllm or openai"
         )
-    finders = [_finder(name, asking) for name in names]
-    return Journeys(finders, Bounds(detours, max_share), tuple(phrases), otherwise, tree if by == "tree" else None)
 
 
 def _choose(name: str, value: str, *known: str) -> None:

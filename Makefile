@@ -58,8 +58,8 @@ test: setup  ## Every test this machine can run
 	$(BESIDE) -m 'not gpu and not vllm and not alone'
 	$(ALONE) -m '(vllm or alone) and not gpu'
 
-test-all: test  ## The same, and every recipe from end to end at tiny scale
-	DISTILL_ALL_RECIPES=1 $(BESIDE) -m slow tests/test_scale.py
+test-all:  ## The same at full size: every recipe from end to end at tiny scale, more kills, more drawn texts
+	DISTILL_THOROUGH=1 $(MAKE) test
 
 test-fast: setup  ## The tests that take seconds
 	$(BESIDE) -m 'not gpu and not slow and not vllm and not browser and not alone'

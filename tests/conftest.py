@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import settings
@@ -48,6 +49,10 @@ eval:
   sampling: {temperature: 1.0, max_tokens: 16}
 """
 
+Size = TypeVar("Size")
+THOROUGH = "DISTILL_THOROUGH" in os.environ
+"""`make test-all` sets it."""
+
 Distill = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -55,6 +60,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Where several processes share the tests, the long ones come first, so that none is left to one of them."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def thorough(full: Size, usual: Size) -> Size:
+    """How much of a long test: all of it in `make test-all`, and what half an hour has room for in `make test`."""
+    return full if THOROUGH else usual
 
 
 @pytest.fixture

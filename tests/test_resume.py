@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SOLVER_RECIPE, TRAIN_SECTIONS, command, lines, quiet_environment, without_times
+from tests.conftest import SOLVER_RECIPE, TRAIN_SECTIONS, command, lines, quiet_environment, thorough, without_times
 
-NUM_KILLS = 20
+NUM_KILLS = thorough(20, 6)
 
 # Three passes over more data than the other tests use, so that kills fall into every stage.
 LONG_RECIPE = (
@@ -20,7 +20,7 @@ LONG_RECIPE = (
 
 
 @pytest.mark.slow
-def test_twenty_kills_at_random_moments_leave_the_run_that_none_would_have(tmp_path: Path):
+def test_kills_at_random_moments_leave_the_run_that_none_would_have(tmp_path: Path):
     recipe = tmp_path / "small.yaml"
     recipe.write_text(LONG_RECIPE)
     run = ["run", recipe, "--limit", 400]

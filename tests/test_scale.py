@@ -1,11 +1,10 @@
 """Recipes at other scales: a swap is pure and said, the stages stay, and what ships runs from end to end in minutes.
 
-The whole runs take a while, so a few are drawn by the day; `make test-all` (DISTILL_ALL_RECIPES) takes all of them.
+The whole runs take a while, so a few are drawn by the day; `make test-all` takes all of them.
 """
 
 import copy
 import json
-import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -19,14 +18,12 @@ from distill.errors import RecipeError
 from distill.recipe import Recipe, load
 from distill.scale import load as load_at
 from distill.scale import tiny
-from tests.conftest import Distill, command, lines, quiet_environment
+from tests.conftest import Distill, command, lines, quiet_environment, thorough
 
 NAMES = [name for name in assets.shipped("recipes") if not name.startswith("tiny-")]
 DRAWN = 2
 DAY = datetime.now(UTC).date().toordinal()
-TODAY = (
-    NAMES if os.environ.get("DISTILL_ALL_RECIPES") else [NAMES[(DAY * DRAWN + i) % len(NAMES)] for i in range(DRAWN)]
-)
+TODAY = thorough(NAMES, [NAMES[(DAY * DRAWN + i) % len(NAMES)] for i in range(DRAWN)])
 
 
 def of(name: str) -> dict[str, Any]:

@@ -31,11 +31,10 @@ from distill.evaluation.policy import PolicyEngine
 from distill.evaluation.scores import Scores
 from distill.evaluation.suites import load_suite
 from distill.evaluation.voting import majority_at_k, vote_of
-from distill.formats import FORMATS, TraceFormat
+from distill.formats import FORMATS, TraceFormat, taught_format
 from distill.journal import Journal
 from distill.recipe import Eval, Sampling
 from distill.sections import BudgetForcing
-from distill.stages.evaluate import student_format
 from distill.stages.evaluate_model import evaluate_model
 from distill.types import Trace, Verdict
 
@@ -173,7 +172,7 @@ def voting(student: Path, out: Path, problems: int, samples: int) -> None:
 
 def engines(student: Path, out: Path, problems: int) -> None:
     """Forced replies of transformers and of vLLM at temperature 0, token for token."""
-    form, asked = student_format(student), list(islice(load_suite(SUITE).problems(), problems))
+    form, asked = taught_format(student), list(islice(load_suite(SUITE).problems(), problems))
     print("| budget | problems | the same text | the same tokens |")
     print("|---|---|---|---|")
     cases = [BudgetForcing(max_tokens_thinking=60), BudgetForcing(max_tokens_thinking=300, thinking_n_ignore=2)]

@@ -25,6 +25,7 @@ from distill.options import (
     RunsOption,
     ScaleOption,
     SetOption,
+    run_dir,
 )
 
 # Everything else is imported where it is used: 'distill --help' must answer at once ('benchmarks/startup.py').
@@ -253,7 +254,7 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Show what came out of a run, and write report.md and report.html."""
-    _report(Path(run) if Path(run).is_dir() else runs / run, as_json)
+    _report(run_dir(run, runs), as_json)
 
 
 app.command(epilog=export_cli.EPILOG)(export_cli.export)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from distill.errors import RecipeError
-from distill.options import DEFAULT_RUNS, JsonOption, RunsOption
+from distill.options import DEFAULT_RUNS, JsonOption, RunsOption, run_dir
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -103,7 +103,7 @@ def compare(
     """
     from distill.reporting import comparing
 
-    found = comparing.compared([Path(name) if Path(name).is_dir() else runs / name for name in names], models or [])
+    found = comparing.compared([run_dir(name, runs) for name in names], models or [])
     for rows in found.values():
         for warning in comparing.warnings(rows):
             print(f"warning: {warning}", file=sys.stderr)

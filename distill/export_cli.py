@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from distill.errors import RecipeError
-from distill.options import DEFAULT_RUNS, RunsOption
+from distill.options import DEFAULT_RUNS, RunsOption, run_dir
 
 EPILOG = (
     "Examples: 'distill export runs/quickstart --to my-student', then 'vllm serve my-student'. "
@@ -52,7 +52,7 @@ def export(
     The adapter itself needs no export: 'student' in the run's folder is one that peft and vLLM load. With --data, write
     the examples that the student was taught; with --pairs, too, those to be preferred beside those to be rejected.
     """
-    directory = Path(run) if Path(run).is_dir() else runs / run
+    directory = run_dir(run, runs)
     if data is not None:
         from distill.stages.publish import publish
 

@@ -5,6 +5,7 @@ format and every pair of stripped strings without its marks, ``parse(render(thin
 It is stored with the student as `trace_format.json`, so a student is never asked in another form than it was taught.
 """
 
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from distill.errors import DataError, RecipeError
 from distill.types import Message
 
+FORMAT_FILE = "trace_format.json"
 OpenedBy = Literal["model", "template", "harness"]
 """Who writes the opening mark: the model, the chat template's generation prompt, or we, as the start of the reply."""
 
@@ -150,6 +152,11 @@ def convert(text: str, source: TraceFormat, target: TraceFormat) -> str:
             f"reply: drop it (the filter step `structure` does), or choose another format"
         )
     return target.render(found.thinking, found.answer)
+
+
+def taught_format(student_dir: Path) -> TraceFormat:
+    """The form a student was taught in, as it lies with its weights."""
+    return msgspec.json.decode((student_dir / FORMAT_FILE).read_bytes(), type=TraceFormat)
 
 
 def named_format(name: str) -> TraceFormat:

@@ -49,3 +49,8 @@ ExplainOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 DEFAULT_RUNS = Path("runs")
+
+
+def run_dir(named: str, runs: Path) -> Path:
+    """The folder of a run that a command names by its path, or by its name in `--runs`."""
+    return Path(named) if Path(named).is_dir() else runs / named

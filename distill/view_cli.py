@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from distill.options import DEFAULT_RUNS, RunsOption
+from distill.options import DEFAULT_RUNS, RunsOption, run_dir
 
 EPILOG = (
     "Examples: 'distill view quickstart', while it generates or afterwards. "
@@ -35,7 +34,7 @@ def view(
     """
     from distill.reporting.view.serve import serve
 
-    directories = [Path(name) if Path(name).is_dir() else runs / name for name in view_runs]
+    directories = [run_dir(name, runs) for name in view_runs]
 
     def say(url: str) -> None:
         print(url, flush=True)

@@ -109,12 +109,17 @@ def _effective_trials(shares_P: Sequence[float], mean: float, num_samples: float
         return num_problems
     if between == 0:
         return num_problems * num_samples
-    few_problems = (Z / _t_quantile(num_problems - 1)) ** 2
+    few_problems = (Z / t_quantile(num_problems - 1)) ** 2
     effective = few_problems * (num_problems - 1) * mean * (1 - mean) / between
     return min(max(effective, num_problems), num_problems * num_samples)
 
 
-def _t_quantile(degrees: int) -> float:
+def t_quantile(degrees: int) -> float:
+    """Student's t that 97.5 % of draws stay below, for an interval of 95 %.
+
+    Args:
+        degrees: Of freedom.
+    """
     from scipy import stats
 
     return float(stats.t.ppf(UPPER_QUANTILE, degrees))

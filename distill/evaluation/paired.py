@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from distill.errors import DataError
-from distill.evaluation.metrics import CONFIDENCE, UPPER_QUANTILE, Estimate, Z
+from distill.evaluation.metrics import CONFIDENCE, Estimate, Z, t_quantile
 
 POWER = 0.8
 BETWEEN = 1 / 9
@@ -72,20 +72,13 @@ def bootstrap(values_P: Sequence[float], *, seed: int = 0, resamples: int = RESA
     rng = np.random.default_rng(seed)
     # in pieces, so that memory does not grow with problems times resamples
     means = np.concatenate([values[rng.integers(size, size=(100, size))].mean(axis=1) for _ in range(resamples // 100)])
-    tail = _normal(math.sqrt(size / (size - 1)) * _t_quantile(size - 1))
+    tail = _normal(math.sqrt(size / (size - 1)) * t_quantile(size - 1))
     low, high = np.quantile(means, [1 - tail, tail])
     return Estimate(mean, float(low), float(high))
 
 
 def _normal(quantile: float) -> float:
     return NormalDist().cdf(quantile)
-
-
-def _t_quantile(degrees: int) -> float:
-    from scipy import stats
-
-    found: Any = stats.t.ppf(UPPER_QUANTILE, degrees)
-    return float(found)
 
 
 def detectable_difference(num_problems: int, num_samples: int = 1) -> float:

@@ -140,16 +140,17 @@ def further_metrics(
     for trace, verdict in judged:
         replies[trace.problem_id].append((trace, verdict))
     given = [(problems.get(problem_id), replies[problem_id]) for problem_id in sorted(replies)]
-    n = min(len(found) for _, found in given)
+    counts = [(len(found), sum(verdict.outcome == "correct" for _, verdict in found)) for _, found in given]
+    votes = [[vote_of(verdict, problem.verifier) for _, verdict in found] for problem, found in voting(given)]
+    n = min(size for size, _ in counts)
+    sizes = [*(2**power for power in range(1, n.bit_length()) if 2**power < n), *([n] if n > 1 else [])]
+    scored = [_scored(problem, found, scorer) for problem, found in given if problem] if scorer and sizes else []
     figures: dict[str, Estimate] = {}
-    for k in [*(2**power for power in range(1, n.bit_length()) if 2**power < n), *([n] if n > 1 else [])]:
-        counts = [(len(found), sum(verdict.outcome == "correct" for _, verdict in found)) for _, found in given]
+    for k in sizes:
         figures[f"pass@{k}[n{n}]"] = bootstrap([pass_at_k(*count, k) for count in counts])
-        votes = [[vote_of(verdict, problem.verifier) for _, verdict in found] for problem, found in voting(given)]
         if len(votes) == len(given):
             figures[f"maj@{k}[n{n}]"] = bootstrap([majority_at_k(cast, k) for cast in votes])
-        if scorer and problems:
-            scored = [_scored(problem, found, scorer) for problem, found in given if problem]
+        if scored:
             figures[f"best@{k}[n{n}]"] = bootstrap([best_at_k(found, k) for found in scored])
     return figures
 

@@ -52,6 +52,8 @@ class Tools:
     def __init__(self, steps: Sequence[Step], reader: Reader) -> None:
         self.steps = [self._listening(step) for step in steps]
         self.reader = reader
+        self.count_tokens = self.steps[0].context.count_tokens
+        """From a trace to the length of its reply in the student's tokens."""
         self._scores: dict[str, float] = {}
         self._counted: tuple[Trace, int] | None = None
 

@@ -7,7 +7,7 @@ import json
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from itertools import groupby
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from distill import plugins, progress
 from distill.builders import Builder, Lesson
@@ -52,16 +52,16 @@ class Built(NamedTuple):
 def write_examples(run: Run, table: Table, tools: Tools) -> Built:
     """Build what the kept traces teach and write `train.jsonl`."""
     tallies = Counter[str]()
-    count = run.examples.write_all(_examples(run, lessons(table, tools), table.num_kept, tallies))
+    count = run.examples.write_all(_examples(run, table, tools, tallies))
     for what, times in tallies.most_common():
         progress.say(f"filter: {what}: {times:,}")
     return Built(count, dict(tallies.most_common()))
 
 
-def _examples(run: Run, found: Iterator[Lesson], num_kept: int, tallies: Counter[str]) -> Iterator[Example]:
+def _examples(run: Run, table: Table, tools: Tools, tallies: Counter[str]) -> Iterator[Example]:
     """As `built`, from the outside of an event loop."""
-    with asyncio.Runner() as runner, progress.track("filter: examples", num_kept) as tracker:
-        made = built(run, found, tallies)
+    with asyncio.Runner() as runner, progress.track("filter: examples", table.num_kept) as tracker:
+        made = built(run, lessons(table, tools), tools.count_tokens, tallies)
         told = 0
         try:
             while (lesson := runner.run(anext(made, None))) is not None:
@@ -75,12 +75,15 @@ def _examples(run: Run, found: Iterator[Lesson], num_kept: int, tallies: Counter
             runner.run(made.aclose())
 
 
-async def built(run: Run, found: Iterable[Lesson], tallies: Counter[str]) -> AsyncGenerator[tuple[int, list[Example]]]:
+async def built(
+    run: Run, found: Iterable[Lesson], count_tokens: Callable[[Trace], int], tallies: Counter[str]
+) -> AsyncGenerator[tuple[int, list[Example]]]:
     """What each lesson gives, in their order, with the number of its kept traces. Many are in work at once.
 
     Args:
         run: The run.
         found: The lessons.
+        count_tokens: Length of a trace's reply in the student's tokens.
         tallies: Counts what the builder says of its examples.
 
     Raises:
@@ -89,7 +92,7 @@ async def built(run: Run, found: Iterable[Lesson], tallies: Counter[str]) -> Asy
     name, options = run.recipe.filter.build.use, run.recipe.filter.build.options
     build: Builder = plugins.build("builders", name, options)
     async with contextlib.AsyncExitStack() as stack:
-        workshop = OpenWorkshop(run, stack, tallies)
+        workshop = OpenWorkshop(run, count_tokens, stack, tallies)
         waiting: deque[tuple[int, asyncio.Task[list[Example]]]] = deque()
         try:
             for lesson in found:
@@ -124,29 +127,29 @@ class OpenWorkshop:
 
     Args:
         run: The run.
+        count_tokens: Length of a trace's reply in the student's tokens.
         stack: Ends what was started.
         tallies: Counts what the builder says of its examples.
     """
 
-    def __init__(self, run: Run, stack: contextlib.AsyncExitStack, tallies: Counter[str]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        count_tokens: Callable[[Trace], int],
+        stack: contextlib.AsyncExitStack,
+        tallies: Counter[str],
+    ) -> None:
         recipe: Recipe = run.recipe
         self.trace_format, self.folder = recipe.student_format, run.dir
         self.seed = f"{recipe.seed}/{recipe.filter.build.use}"
         self._run, self._stack, self._lock, self._tallies = run, stack, asyncio.Lock(), tallies
         self._bench: Bench | None = None
         self._sessions: dict[str, Session] = {}
-        self._count: Callable[[Trace], int] | None = None
+        self._count_tokens = count_tokens
 
     def count_tokens(self, trace: Trace) -> int:
         """See `Workshop.count_tokens`."""
-        if self._count is None:
-            from distill.training.student import token_counter
-
-            train = self._run.recipe.train
-            self._count = cast(
-                Callable[[Trace], int], token_counter(train.student if train else None, self.trace_format)
-            )
-        return self._count(trace)
+        return self._count_tokens(trace)
 
     async def judge(self, problem: Problem, answer: str) -> Verdict:
         """See `Workshop.judge`."""

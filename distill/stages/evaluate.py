@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,7 +10,7 @@ from distill import plugins
 from distill.errors import RunError
 from distill.evaluation.scores import Scores
 from distill.evaluation.suites import load_suite
-from distill.formats import TraceFormat, named_format
+from distill.formats import named_format, taught_format
 from distill.ledger import Ledger
 from distill.recipe import Eval, Scratch
 from distill.reporting.card import write_card
@@ -80,7 +79,7 @@ def contestants(run: Run, section: Eval) -> Iterator[Contestant]:
         elif role == "student":
             run.needs(run.student_dir, "train")
             engine = plugins.build("engines", engine_name, {**options, "model": str(run.student_dir)})
-            yield Contestant("student", engine, engine_name, student_format(run.student_dir))
+            yield Contestant("student", engine, engine_name, taught_format(run.student_dir))
         elif train is not None and not isinstance(train.student, Scratch):
             engine = plugins.build("engines", engine_name, {**options, "model": train.student})
             for name in section.base_formats:
@@ -88,8 +87,3 @@ def contestants(run: Run, section: Eval) -> Iterator[Contestant]:
                     named_format(name), system_prompt=run.recipe.student_format.system_prompt
                 )
                 yield Contestant(f"base-{name}", engine, engine_name, asked)
-
-
-def student_format(folder: Path) -> TraceFormat:
-    """The form a student was taught in, as it lies with its weights."""
-    return msgspec.json.decode((folder / "trace_format.json").read_bytes(), type=TraceFormat)

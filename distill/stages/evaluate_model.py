@@ -7,14 +7,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from pydantic import ValidationError
 
 from distill import assets, environment, overrides, plugins, progress
 from distill.errors import DataError, RecipeError, RunChangedError
 from distill.evaluation.scores import Scores
 from distill.evaluation.suites import load_suite
-from distill.formats import TraceFormat, named_format
+from distill.formats import FORMAT_FILE, TraceFormat, named_format, taught_format
 from distill.journal import storage_errors
 from distill.recipe import Eval
 from distill.reporting.exports import write_exports
@@ -102,8 +101,8 @@ def form_of(model: str) -> TraceFormat:
     or none that lies here, `plain`.
     """
     folder = Path(assets.model_path(model))
-    if (folder / "trace_format.json").is_file():
-        return msgspec.json.decode((folder / "trace_format.json").read_bytes(), type=TraceFormat)
+    if (folder / FORMAT_FILE).is_file():
+        return taught_format(folder)
     template = _template(folder)
     if "<think>" not in template:
         return named_format("plain")

@@ -112,7 +112,7 @@ def sift(run: Run, table: Table, tools: Tools, scratch: Path) -> None:
 
 
 def decisions(table: Table, steps: Sequence[Step]) -> Iterator[Decision]:
-    """One decision for each trace, in the order of their ids, which is the same however the replies came."""
+    """One decision for each trace, problem by problem: an order that is the same however the replies came."""
     for found in table.decided():
         yield Decision(
             trace_id=found.trace_id,

@@ -31,7 +31,7 @@ def write_pairs(run: Run, asked: Use, table: Table, tools: Tools) -> int:
 
 def _pairs(run: Run, asked: Use, table: Table, tools: Tools) -> Iterator[Pair]:
     pairing: Pairing = plugins.build("pairs", asked.use, asked.options)
-    trace_format, count_tokens = run.recipe.student_format, tools.steps[0].context.count_tokens
+    trace_format, count_tokens = run.recipe.student_format, tools.count_tokens
     with progress.track("filter: pairs", table.num_kept) as tracker:
         for lesson in lessons(table, tools):
             for match in pairing(lesson, count_tokens):

@@ -7,7 +7,7 @@ import msgspec
 
 from distill import assets, environment, plugins, progress
 from distill.errors import ContractError, TrainingError
-from distill.formats import TraceFormat
+from distill.formats import FORMAT_FILE, TraceFormat
 from distill.recipe import Scratch, Train
 from distill.training import adapters, contract
 from distill.training.byte_tokenizer import count_bytes
@@ -185,7 +185,7 @@ def save_student(folder: Path, student: Student, train: Train) -> None:
     model.generation_config.save_pretrained(folder)  # an adapter's own save leaves it out
     tokenizer.save_pretrained(folder)
     _check_saved_tokenizer(folder, tokenizer, trace_format)
-    (folder / "trace_format.json").write_bytes(msgspec.json.format(msgspec.json.encode(trace_format)) + b"\n")
+    (folder / FORMAT_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(trace_format)) + b"\n")
 
 
 def _check_saved_tokenizer(folder: Path, tokenizer: Any, trace_format: TraceFormat) -> None:

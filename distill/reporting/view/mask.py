@@ -62,10 +62,8 @@ def load_chat(run_dir: Path) -> "Chat":
     Raises:
         DistillError: If there is none, or it cannot be loaded.
     """
-    import msgspec
-
     from distill import environment, plugins
-    from distill.formats import TraceFormat
+    from distill.formats import FORMAT_FILE, taught_format
     from distill.training import contract
     from distill.training.rendering import Chat
     from distill.training.student import tokenizer_of
@@ -74,9 +72,8 @@ def load_chat(run_dir: Path) -> "Chat":
     plugins.need("transformers", "showing the student's tokens", "train")
     environment.quiet_libraries()
     student = run_dir / "student"
-    if (student / "trace_format.json").exists():
-        trace_format = msgspec.json.decode((student / "trace_format.json").read_bytes(), type=TraceFormat)
-        return Chat(tokenizer_of(str(student)), trace_format)
+    if (student / FORMAT_FILE).exists():
+        return Chat(tokenizer_of(str(student)), taught_format(student))
     recipe, train = _train_section(run_dir)
     tokenizer = tokenizer_of(train.student)
     give_template(tokenizer, train.sft)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from distill import eval_cli, export_cli, merge_cli, recipes_cli, verify_cli, view_cli
+from distill import chat_cli, eval_cli, export_cli, merge_cli, recipes_cli, verify_cli, view_cli
 from distill.errors import DistillError, RecipeError
 from distill.options import (
     DEFAULT_RUNS,
@@ -259,6 +259,7 @@ def report(
 
 app.command(epilog=export_cli.EPILOG)(export_cli.export)
 app.command(epilog=view_cli.EPILOG)(view_cli.view)
+app.command(epilog=chat_cli.EPILOG)(chat_cli.chat)
 
 
 app.command(epilog=verify_cli.EPILOG)(verify_cli.verify)

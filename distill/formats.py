@@ -82,6 +82,13 @@ class TraceFormat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         answer = answer.removeprefix(self.answer_label.strip()).strip()
         return Reply(thinking.strip(), answer, self._defect(head, opened, thinking, tail, answer))
 
+    def parse_part(self, text: str) -> Reply:
+        """Take a reply apart that is still coming: what may be the beginning of a mark, or half a character, waits."""
+        text = text.rstrip("\ufffd")
+        marks = [mark.strip() for mark in (*self.marks, self.answer_label)]
+        waiting = max((size for mark in marks for size in range(len(mark)) if text.endswith(mark[:size])), default=0)
+        return self.parse(text[: len(text) - waiting])
+
     def holds(self, thinking: str, answer: str) -> bool:
         """Whether a rendered reply would be read as the same thought and answer: not if they hold the format's marks.
 

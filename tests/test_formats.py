@@ -127,3 +127,23 @@ def test_only_the_harness_prefills():
 def test_an_unknown_format_names_the_known_ones():
     with pytest.raises(RecipeError, match=r"'thinking'; choose one of think, think-open"):
         named_format("thinking")
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+@given(thinking=st.text(max_size=30), answer=st.text(min_size=1, max_size=30))
+def test_a_reply_that_is_still_coming_only_grows(name: str, thinking: str, answer: str):
+    trace_format = FORMATS[name]
+    thinking, answer = (thinking if trace_format.open else "").strip(), answer.strip()
+    assume(answer and "\ufffd" not in thinking + answer)
+    assume(trace_format.holds(thinking, answer))
+    assume(not answer.startswith(trace_format.answer_label.strip() or "\0"))
+    text = trace_format.render(thinking, answer)
+    last = Reply("", "", None)
+    for end in range(len(text) + 1):
+        part = trace_format.parse_part(text[:end])
+        assert part.thinking.startswith(last.thinking), text[:end]
+        assert part.answer.startswith(last.answer), text[:end]
+        last = part
+    assert thinking == last.thinking
+    assert answer.startswith(last.answer)
+    assert len(answer) - len(last.answer) < max([1, *(len(mark.strip()) for mark in trace_format.marks)])

@@ -4,6 +4,7 @@ An engine of your own is a callable that returns something shaped like `Engine`;
 ``engine: my_package.module:MyEngine``, or export it as an entry point of the group ``distill.engines``.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
@@ -46,6 +47,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The problem's metadata and its id (``problem_id``), for engines that do not read text: solver, replay."""
     cut_loops: bool = False
     """Cut the reply once it only repeats itself, where the engine can look while it comes: see `distill.loops`."""
+    on_text: Callable[[str, str], None] | None = None
+    """Told the reply while it comes, where the engine can: all of its text so far, and of a thought that comes apart.
+    Another try begins anew."""
     meter: Meter = msgspec.field(default_factory=Meter)
 
 

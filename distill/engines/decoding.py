@@ -48,6 +48,7 @@ def decode(
     limits: Sequence[int] = (),
     stop: Sequence[str] = (),
     is_wanted: Callable[[int], bool] = lambda row: True,
+    on_text: Callable[[int, str], None] | None = None,
 ) -> Iterator[Finished]:
     """Decode a reply to each prompt, yielding each as it ends.
 
@@ -60,11 +61,14 @@ def decode(
         limits: Tokens that each reply may take at most; `sampling.max_tokens` for all if not given.
         stop: Texts before which a reply ends.
         is_wanted: Asked now and then; a row that is not wanted any more is left, and not yielded.
+        on_text: Told after each token what each running row's text is so far.
     """
     limits = limits or [sampling.max_tokens] * len(prompts)
     batch = _Batch(model, tokenizer, prompts, sampling, seeds, limits, Stops(tokenizer, stop))
     for count in range(1, max(limits, default=0) + 1):
         yield from batch.step()
+        if on_text:
+            batch.tell(on_text)
         if count % ASK_EVERY == 0:
             batch.leave(is_wanted)
         if not batch.compact():
@@ -163,6 +167,12 @@ class _Batch:
         # The last cumulative value can round below 1: scale the draw so that it always falls inside.
         chosen_B = torch.searchsorted(cumulative_BV, (uniform_B * cumulative_BV[:, -1])[:, None]).squeeze(-1)
         return chosen_B.clamp(max=logits_BV.shape[-1] - 1)
+
+    def tell(self, on_text: Callable[[int, str], None]) -> None:
+        """Show what the running rows say so far."""
+        for row in self.rows:
+            if row.is_running:
+                on_text(row.index, self.tokenizer.decode(row.tokens, skip_special_tokens=True))
 
     def leave(self, is_wanted: Callable[[int], bool]) -> None:
         """Stop the rows that nobody waits for any more."""

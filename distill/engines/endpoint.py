@@ -173,6 +173,8 @@ class Server:
             if "stream_options" in refused:
                 del extra["stream_options"]
         extra_body = {**extra, **self.endpoint.extra_body}
+        if request.on_text and "stream_interval" in extra_body:
+            extra_body["stream_interval"] = 1  # somebody reads along
         return request_body(request, self.endpoint.model, extra_body, limit_key=self._limit_key)
 
     async def _post(self, request: Request, body: dict[str, Any]) -> Completion:

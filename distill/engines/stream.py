@@ -120,6 +120,8 @@ class StreamedReply:
             FailedTry: If they hold an error, or what is no piece of a chat completion.
         """
         self._take(self._parser.feed(chunk))
+        if self._request.on_text:
+            self._request.on_text("".join(self._texts), "".join(self._thoughts))
 
     def end(self) -> None:
         """The stream has ended; what an unfinished event holds is used if it can be read.

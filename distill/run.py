@@ -4,7 +4,7 @@
       recipe.yaml      resolved, re-runnable as it is
       manifest.json    versions, hardware, git commit, and for each stage its section, times and counts
       problems.jsonl traces.jsonl verdicts.jsonl unfinished.jsonl pass_rates.jsonl index.sqlite     generate
-      decisions.jsonl train.jsonl pairs.jsonl dropped.md                                            filter
+      decisions.jsonl train.jsonl pairs.jsonl dropped.md asked.jsonl                                filter
       checkpoints/ student/                                                                         train
       eval/<suite>/<model>/                                                                         eval
       report.md report.html                                                                         report
@@ -27,6 +27,7 @@ from typing import Any, TextIO
 from distill import environment
 from distill.errors import RecipeError, RunChangedError, RunError, RunLockedError
 from distill.journal import Journal, storage_errors
+from distill.ledger import Spent
 from distill.recipe import STAGES, Recipe, Stage
 from distill.types import Decision, Example, Pair, PassRate, Problem, Trace, Verdict
 
@@ -91,6 +92,7 @@ class Run:
         self.pass_rates = Journal(directory / "pass_rates.jsonl", PassRate)
         self.decisions = Journal(directory / "decisions.jsonl", Decision)
         self.examples = Journal(directory / "train.jsonl", Example)
+        self.asked = Journal(directory / "asked.jsonl", Spent)
         self.pairs = Journal(directory / "pairs.jsonl", Pair)
         self.student_dir = directory / "student"
         self.checkpoints_dir = directory / "checkpoints"

@@ -29,7 +29,7 @@ def cost_facts(
     """
     ledgers = {
         stage: msgspec.convert(stages[stage]["ledger"], Ledger)
-        for stage in ("generate", "eval")
+        for stage in ("generate", "filter", "eval")
         if "ledger" in stages.get(stage, {})
     }
     if not ledgers:

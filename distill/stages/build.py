@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import inspect
 import json
+import time
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from itertools import groupby
@@ -14,7 +15,9 @@ from distill.builders import Builder, Lesson
 from distill.engines import Completion, Engine, Request, Session
 from distill.errors import DistillError, EngineError, EngineStartError, PluginError
 from distill.filtering import Table, Tools
+from distill.journal import Appender
 from distill.judging import Bench, opened
+from distill.ledger import Ledger, Spent
 from distill.recipe import Recipe, Teacher
 from distill.run import Run
 from distill.types import Example, Problem, Trace, Verdict
@@ -47,21 +50,25 @@ class Built(NamedTuple):
     examples: int
     tallies: dict[str, int]
     """What the builder said of its examples, counted, the most frequent first."""
+    ledger: Ledger
+    """What the models took that the builder asked, in this filter and in earlier ones; GPU time in this one."""
 
 
 def write_examples(run: Run, table: Table, tools: Tools) -> Built:
     """Build what the kept traces teach and write `train.jsonl`."""
-    tallies = Counter[str]()
-    count = run.examples.write_all(_examples(run, table, tools, tallies))
+    tallies, ledger = Counter[str](), Ledger()
+    count = run.examples.write_all(_examples(run, table, tools, tallies, ledger))
     for what, times in tallies.most_common():
         progress.say(f"filter: {what}: {times:,}")
-    return Built(count, dict(tallies.most_common()))
+    for spent in run.asked:
+        ledger.add(spent, is_trace=spent.finish_reason != "error")
+    return Built(count, dict(tallies.most_common()), ledger)
 
 
-def _examples(run: Run, table: Table, tools: Tools, tallies: Counter[str]) -> Iterator[Example]:
+def _examples(run: Run, table: Table, tools: Tools, tallies: Counter[str], ledger: Ledger) -> Iterator[Example]:
     """As `built`, from the outside of an event loop."""
     with asyncio.Runner() as runner, progress.track("filter: examples", table.num_kept) as tracker:
-        made = built(run, lessons(table, tools), tools.count_tokens, tallies)
+        made = built(run, lessons(table, tools), tools.count_tokens, tallies, ledger)
         told = 0
         try:
             while (lesson := runner.run(anext(made, None))) is not None:
@@ -76,7 +83,11 @@ def _examples(run: Run, table: Table, tools: Tools, tallies: Counter[str]) -> It
 
 
 async def built(
-    run: Run, found: Iterable[Lesson], count_tokens: Callable[[Trace], int], tallies: Counter[str]
+    run: Run,
+    found: Iterable[Lesson],
+    count_tokens: Callable[[Trace], int],
+    tallies: Counter[str],
+    ledger: Ledger,
 ) -> AsyncGenerator[tuple[int, list[Example]]]:
     """What each lesson gives, in their order, with the number of its kept traces. Many are in work at once.
 
@@ -85,6 +96,7 @@ async def built(
         found: The lessons.
         count_tokens: Length of a trace's reply in the student's tokens.
         tallies: Counts what the builder says of its examples.
+        ledger: Gets the GPU time of the models that the builder asks.
 
     Raises:
         PluginError: If the builder failed on a problem; names both.
@@ -92,7 +104,7 @@ async def built(
     name, options = run.recipe.filter.build.use, run.recipe.filter.build.options
     build: Builder = plugins.build("builders", name, options)
     async with contextlib.AsyncExitStack() as stack:
-        workshop = OpenWorkshop(run, count_tokens, stack, tallies)
+        workshop = OpenWorkshop(run, count_tokens, stack, tallies, ledger)
         waiting: deque[tuple[int, asyncio.Task[list[Example]]]] = deque()
         try:
             for lesson in found:
@@ -130,6 +142,7 @@ class OpenWorkshop:
         count_tokens: Length of a trace's reply in the student's tokens.
         stack: Ends what was started.
         tallies: Counts what the builder says of its examples.
+        ledger: Gets the GPU time of the models that it asks.
     """
 
     def __init__(
@@ -138,6 +151,7 @@ class OpenWorkshop:
         count_tokens: Callable[[Trace], int],
         stack: contextlib.AsyncExitStack,
         tallies: Counter[str],
+        ledger: Ledger,
     ) -> None:
         recipe: Recipe = run.recipe
         self.trace_format, self.folder = recipe.student_format, run.dir
@@ -145,6 +159,8 @@ class OpenWorkshop:
         self._run, self._stack, self._lock, self._tallies = run, stack, asyncio.Lock(), tallies
         self._bench: Bench | None = None
         self._sessions: dict[str, Session] = {}
+        self._ledger = ledger
+        self._asked: Appender[Spent] | None = None
         self._count_tokens = count_tokens
 
     def count_tokens(self, trace: Trace) -> int:
@@ -165,16 +181,56 @@ class OpenWorkshop:
 
     async def ask(self, engine: Mapping[str, Any], request: Request) -> Completion:
         """See `Workshop.ask`."""
-        key = json.dumps(engine, sort_keys=True, default=str)
+        key, asked = json.dumps(engine, sort_keys=True, default=str), Teacher.model_validate(engine)
         async with self._lock:
             if key not in self._sessions:
-                asked = Teacher.model_validate(engine)
-                made: Engine = plugins.build("engines", asked.engine, asked.options)
-                try:
-                    self._sessions[key] = await self._stack.enter_async_context(made.session(self._run.logs_dir))
-                except EngineError as error:
-                    raise EngineStartError(str(error)) from error
-        return await self._sessions[key].complete(request)
+                self._sessions[key] = await self._start(asked)
+        said: Completion | None = None
+        try:
+            said = await self._sessions[key].complete(request)
+            return said
+        finally:
+            self._note(asked, request, said)
+
+    async def _start(self, asked: Teacher) -> Session:
+        made: Engine = plugins.build("engines", asked.engine, asked.options)
+        started, num_gpus = time.monotonic(), getattr(made, "num_gpus", 0)
+        try:
+            session = await self._stack.enter_async_context(made.session(self._run.logs_dir))
+        except EngineError as error:
+            raise EngineStartError(str(error)) from error
+        self._stack.callback(lambda: self._took((time.monotonic() - started) * num_gpus))
+        return session
+
+    def _took(self, gpu_seconds: float) -> None:
+        self._ledger.gpu_seconds += round(gpu_seconds, 1)
+
+    def _note(self, asked: Teacher, request: Request, said: Completion | None) -> None:
+        """Write down what a request took, whether a reply came of it or not."""
+        if self._asked is None:
+            self._asked = self._stack.enter_context(self._run.asked.appender())
+        meter, problem_id = request.meter, str(request.metadata.get("problem_id", ""))
+        prompt, cached, completion = (
+            (said.prompt_tokens, said.cached_tokens, said.completion_tokens)
+            if said
+            else (meter.prompt_tokens, 0, meter.completion_tokens)
+        )
+        dollars = (said.dollars if said else meter.dollars) or 0.0
+        spent = Spent(
+            id=problem_id,
+            problem_id=problem_id,
+            sample=0,
+            teacher=asked.engine,
+            finish_reason=said.finish_reason if said else "error",
+            max_tokens=request.sampling.max_tokens,
+            prompt_tokens=prompt,
+            cached_tokens=cached,
+            completion_tokens=completion,
+            is_estimated=bool(said and said.is_estimated),
+            tries=max(meter.tries, 1),
+            dollars=dollars or (asked.price.dollars(prompt, cached, completion) if asked.price else 0.0),
+        )
+        self._asked.append(spent)
 
     def tally(self, what: str) -> None:
         """See `Workshop.tally`."""

@@ -37,14 +37,17 @@ def filter_traces(run: Run) -> None:
             tools = tools_of(run.recipe, run.dir, scratch)
             sift(run, table, tools, scratch)
             run.decisions.write_all(decisions(table, tools.steps))
-            num_examples, tallies = write_examples(run, table, tools)
+            built = write_examples(run, table, tools)
             write_dropped(run.dir / "dropped.md", table, tools)
-            record.update(inputs=inputs, funnel=funnel(table, tools.steps), examples=num_examples, traces=len(table))
-            record["built"] = tallies
+            record.update(inputs=inputs, funnel=funnel(table, tools.steps), examples=built.examples, traces=len(table))
+            record["built"] = built.tallies
+            if built.ledger.requests:
+                built.ledger.gpu_seconds += record.get("ledger", {}).get("gpu_seconds", 0.0)
+                record["ledger"] = msgspec.to_builtins(built.ledger)
             if run.recipe.filter.pairs:
                 record["pairs"] = write_pairs(run, run.recipe.filter.pairs, table, tools)
             num_kept = table.num_kept
-    progress.say(f"filter: {record['traces']:,} traces, {num_kept:,} kept, {num_examples:,} examples")
+    progress.say(f"filter: {record['traces']:,} traces, {num_kept:,} kept, {built.examples:,} examples")
 
 
 @contextlib.contextmanager

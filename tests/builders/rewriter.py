@@ -80,6 +80,7 @@ def make_run(
     ]
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     engine = {"engine": "openai", "model": "m", "base_url": server.url, "stream": False, "max_retries": 0}
+    engine |= {"price": {"input": 1.0, "output": 2.0}}
     recipe = {
         "name": "rewritten",
         "generate": {
@@ -111,6 +112,7 @@ class Taught:
         self.text = {line["prompt"][-1]["content"].split()[0]: line["completion"][0]["content"] for line in lines}
         manifest = json.loads((directory / "manifest.json").read_text())
         self.tallies = Counter[str](manifest["stages"]["filter"]["built"])
+        self.ledger: dict[str, Any] = manifest["stages"]["filter"].get("ledger", {})
 
 
 def filtered(path: Path, *, is_new: bool = True) -> Taught:

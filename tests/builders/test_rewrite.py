@@ -15,6 +15,7 @@ from distill.builders.rewrite.asking import question, sections
 from distill.builders.rewrite.checks import Bounds, lost
 from distill.errors import EngineError, EngineStartError, PluginError
 from distill.formats import FORMATS, Reply
+from distill.reporting.report import write_report
 from tests.builders.rewriter import (
     ANSWER,
     GOOD,
@@ -135,6 +136,19 @@ def test_what_stands_the_checks_is_taught_and_the_rest_is_counted_by_reason(taug
     expected = Counter(f"left as it was: {reason}" for _, reason in FAULTS.values() if reason != "*")
     assert not expected - taught.tallies
     assert taught.tallies.total() == len(FAULTS) + 1
+
+
+def test_all_that_was_asked_is_in_the_ledger_replies_or_none(taught: Taught):
+    failed = sum(reason == "no reply" for _, reason in FAULTS.values())
+    ledger = taught.ledger
+    assert ledger["requests"] == len(FAULTS) + 1
+    assert ledger["failed"] >= failed
+    assert ledger["replies"] == ledger["requests"] - ledger["failed"]
+    assert ledger["completion_tokens"] == 3 * ledger["replies"], "the server says 3 of each"
+    assert ledger["token_dollars"] == pytest.approx(ledger["replies"] * (7 * 1 + 3 * 2) / 1e6)
+    cost = write_report(taught.dir)["cost"]
+    assert cost
+    assert cost["stages"]["filter"]["requests"] == cost["total"]["requests"] == ledger["requests"]
 
 
 def test_errors_are_not_kept_and_what_is_in_the_form_is(taught: Taught):
@@ -266,6 +280,7 @@ def test_after_a_kill_what_was_paid_is_not_asked_again(tmp_path: Path):
     assert Taught(tmp_path / "runs/rewritten").tallies == {"rewritten": 8}
     assert sum(times == 1 for times in asked_of.values()) >= 5
     assert asked_of.total() <= 8 + 3
+    assert Taught(tmp_path / "runs/rewritten").ledger["replies"] == 8, "those before the kill, too"
 
 
 def test_an_endpoint_that_is_gone_ends_the_filter_and_keeps_what_is_paid(tmp_path: Path):

@@ -180,6 +180,14 @@ def make_trainer(student: Student, rows: Sequence[Row], train: Train, args: Any)
     class Trainer(trl.SFTTrainer):
         """SFTTrainer, reading its data through `BucketSampler`."""
 
+        def _run_epoch(self, **kwargs: Any) -> None:
+            # Killed between its last step and the saved student, and that in the middle of an epoch: transformers
+            # looks at max_steps after a step only, and would take one more.
+            if self.state.global_step >= self.state.max_steps:
+                self.control.should_training_stop = True
+            else:
+                super()._run_epoch(**kwargs)
+
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
             if keeps_order:
                 return super()._get_train_sampler(train_dataset)

@@ -77,6 +77,24 @@ def test_the_byte_tokenizer_reads_back_any_normalised_text(text: str):
     assert len(ids) == count_bytes(text)
 
 
+@pytest.mark.slow
+def test_a_training_that_was_killed_after_its_last_step_takes_no_further_one(tmp_path: Path):
+    import torch
+
+    sft = {"max_steps": 7, "save_steps": 7, "logging_steps": 1, "bf16": False, "per_device_train_batch_size": 4}
+    train = Train(student=SCRATCH, method="full", sft=sft, save_dtype="float32")
+    first, again = (
+        train_sft(load_student(train, THINK, 0), EXAMPLES, train, tmp_path / "checkpoints", tmp_path / name, 0)
+        for name in ("first", "again")
+    )
+    assert last_checkpoint(tmp_path / "checkpoints") == tmp_path / "checkpoints/checkpoint-7"
+    assert first.facts["steps"] == again.facts["steps"] == 7
+    assert [entry["loss"] for entry in again.log] == [entry["loss"] for entry in first.log]
+    weights = again.student.model.state_dict()
+    for name, expected in first.student.model.state_dict().items():
+        assert torch.equal(weights[name], expected), name
+
+
 def test_lengths_are_counted_as_the_trainer_counts_them():
     tokenizer = byte_tokenizer()
     trace = Trace(id="t", problem_id="p", sample=0, teacher="x", thinking="5+3=8", answer="(5+3)", finish_reason="stop")

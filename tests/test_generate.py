@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Distill, command, lines, quiet_environment, without_times
+from tests.conftest import Distill, command, lines, quiet_environment, thorough, without_times
 from tests.engines.fake_chat_server import Answer, FakeChatServer, completion
 from tests.test_cli import error_of
 
@@ -93,12 +93,12 @@ def test_a_signal_while_the_engine_starts_ends_at_once(recipe_path: Path, tmp_pa
 
 
 @pytest.mark.slow
-def test_fifty_kills_lose_no_finished_trace_and_double_none(recipe_path: Path, tmp_path: Path):
+def test_kills_lose_no_finished_trace_and_double_none(recipe_path: Path, tmp_path: Path):
     arguments = ["--set", "generate.sources.0.count=600", "--set", "generate.concurrency=8",
                  "--set", "generate.teacher.seconds=0.02"]  # fmt: skip
     rng, finished = random.Random(50), list[str]()
     traces = tmp_path / "runs/small/traces.jsonl"
-    for _ in range(50):
+    for _ in range(thorough(50, 20)):
         process = slow(recipe_path, tmp_path, *arguments)
         time.sleep(rng.uniform(0.3, 1.2))
         process.kill()

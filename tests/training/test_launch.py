@@ -23,7 +23,7 @@ from distill.recipe import Launch, load
 from distill.run import differences
 from distill.training.buckets import BucketSampler
 from distill.training.launch import _reason, check_machine, launch_command
-from tests.conftest import SOLVER_RECIPE, TRAIN_SECTIONS, command, lines, quiet_environment
+from tests.conftest import SOLVER_RECIPE, TRAIN_SECTIONS, command, lines, quiet_environment, thorough
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIGS = ("ddp", "fsdp2", "zero3", "zero3-offload")
@@ -145,7 +145,7 @@ def test_each_optimizer_step_sees_what_one_process_with_the_larger_batch_sees(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("nobody_left")
-@pytest.mark.parametrize("accumulation", [1, 2])
+@pytest.mark.parametrize("accumulation", thorough([1, 2], [2]))
 def test_two_processes_train_the_student_that_one_would(world: World, accumulation: int):
     # Two epochs of 29 examples: the last batch of each is short.
     options = ["--set", f"train.sft.gradient_accumulation_steps={accumulation}", "--set", "train.sft.max_steps=-1"]
@@ -216,9 +216,12 @@ def environment_of(pid: int) -> dict[str, str]:
     return {}
 
 
+ENDS = [(signal.SIGINT, 130), (signal.SIGKILL, -9), (signal.SIGTERM, 130)]
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("nobody_left")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(("number", "code"), thorough(ENDS, ENDS[:2]))
 def test_no_process_outlives_the_command_however_it_ends(world: World, number: signal.Signals, code: int):
     name = f"ended-{number.name}"
     process = world.start(name, *LONG, *TWO)

@@ -54,15 +54,17 @@ _SPELLINGS = tuple(
         (r"\^\s*\{?\s*\\circ\s*\}?\s*(?:\\mathrm)?\{?F\b\}?", f"{TEXT_OPEN}fahrenheit{TEXT_CLOSE}"),
     )
 )
-_WITH_UNIT = re.compile(
-    r"([-+]?[\d.,]+)(?:\s+([A-Za-z]{1,4}(?:\^?\d)?(?:/[A-Za-z]{1,4}(?:\^?\d)?)?)|([A-Za-z]{1,4}\^?\{?\d\}?))"
-)
+_UNIT = r"[A-Za-z]{1,4}(?:\^?\{?-?\d\}?)?"
+# several letters apart are a unit only where they cannot be a product alone: m s^{-1}, and not m n
+_UNITS = rf"{_UNIT}(?:/{_UNIT})?|(?=.*-|.*[A-Za-z]{{2}}){_UNIT}(?:[ /*]{_UNIT})+"
+_WITH_UNIT = re.compile(rf"([-+]?[\d.,]+)(?:\s+({_UNITS})|([A-Za-z]{{1,4}}\^?\{{?\d\}}?))")
 _OPTION = re.compile(r"\([A-J]\)\s*(.+)")  # the letter of an option before its value
 _PROSE = re.compile(r"[A-Za-z][A-Za-z\s.,'!?-]*")
 _ASIDE = re.compile(rf"{TEXT_OPEN}[^{TEXT_CLOSE}]*{TEXT_CLOSE}|\\(?:begin|end)\s*\{{[a-zA-Z*]*\}}(?:\{{[lcr|]*\}})?")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _SHORT = frozenset("is to of be we it as at by if so he an my no us do".split())
 _COUNTED = re.compile(r"[-+]?\$?[\d.,/ ]+\s*[A-Za-z][A-Za-z. ]*")  # 10 square units
+_BESIDE = re.compile(rf"{TEXT_OPEN}[^{TEXT_CLOSE}]*{TEXT_CLOSE}(?:\^\{{-?\d\}})?")  # a unit, whose brackets are its own
 _MARKS = str.maketrans("", "", TEXT_OPEN + TEXT_CLOSE)
 
 
@@ -129,7 +131,7 @@ def _forms(written: str) -> list[str]:
     if _CONTINENTAL.fullmatch(resolved):
         return [re.sub("[.']", "", resolved).replace(",", ".")]
     joined = _SPACED.sub(lambda found: found[1] + found[2].replace(" ", ""), resolved)
-    if not any(bracket in joined for bracket in "([{") or "frac" in joined:
+    if not any(bracket in _BESIDE.sub("", joined) for bracket in "([{") or "frac" in joined:
         joined = _THOUSANDS.sub(lambda found: found[1] + found[2].replace(",", ""), joined)
     forms = [joined, resolved]
     if option := _OPTION.fullmatch(joined):

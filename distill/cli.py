@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from distill import chat_cli, eval_cli, export_cli, merge_cli, recipes_cli, verify_cli, view_cli
-from distill.errors import DistillError, RecipeError
-from distill.options import (
+from distill.commands import chat, export, measure, merge, recipes, verify, view
+from distill.commands.options import (
     DEFAULT_RUNS,
     AuditOption,
     DryRunOption,
@@ -27,6 +26,7 @@ from distill.options import (
     SetOption,
     run_dir,
 )
+from distill.errors import DistillError, RecipeError
 
 # Everything else is imported where it is used: 'distill --help' must answer at once ('benchmarks/startup.py').
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ app = typer.Typer(
     "the report. Every command resumes: run it again after a crash and it goes on.",
     epilog="Start here: 'distill run quickstart' (no GPU, no network, minutes). Then: 'distill recipes list'",
 )
-app.add_typer(recipes_cli.app, name="recipes")
+app.add_typer(recipes.app, name="recipes")
 
 STOPPED = 130
 
@@ -102,7 +102,7 @@ def generate(
         stage(opened, limit, shard=share, retry_truncated=retry_truncated)
 
 
-app.command(epilog=merge_cli.EPILOG)(merge_cli.merge)
+app.command(epilog=merge.EPILOG)(merge.merge)
 
 
 @app.command(
@@ -181,16 +181,16 @@ def train(
         stage(opened, limit)
 
 
-@app.command("eval", epilog=eval_cli.EPILOG)
+@app.command("eval", epilog=measure.EPILOG)
 def eval_command(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE|MODEL", help="A recipe; with --suite, a folder or hub id.")],
     run: RunOption = None,
     runs: RunsOption = DEFAULT_RUNS,
-    suites: eval_cli.SuiteOption = None,
-    engine: eval_cli.EngineOption = None,
-    form: eval_cli.FormatOption = None,
-    out: eval_cli.OutOption = None,
-    seed: eval_cli.SeedOption = None,
+    suites: measure.SuiteOption = None,
+    engine: measure.EngineOption = None,
+    form: measure.FormatOption = None,
+    out: measure.OutOption = None,
+    seed: measure.SeedOption = None,
     overrides: SetOption = None,
     scale: ScaleOption = None,
     limit: LimitOption = None,
@@ -198,9 +198,9 @@ def eval_command(
     dry_run: DryRunOption = False,
 ) -> None:
     """Measure base, student and teacher on the recipe's suites, or any model on --suite, with intervals."""
-    model = eval_cli.ModelOptions(engine, form, out, seed)
+    model = measure.ModelOptions(engine, form, out, seed)
     if suites:
-        return eval_cli.evaluate(recipe, suites, model, runs, overrides or [], limit, dry_run)
+        return measure.evaluate(recipe, suites, model, runs, overrides or [], limit, dry_run)
     model.refuse_for_recipe()
     asked = _load(recipe, overrides, scale)
     if dry_run:
@@ -211,7 +211,7 @@ def eval_command(
         stage(opened, limit)
 
 
-app.command(epilog=eval_cli.COMPARE_EPILOG)(eval_cli.compare)
+app.command(epilog=measure.COMPARE_EPILOG)(measure.compare)
 
 
 @app.command("run", epilog="Example: 'distill run quickstart --set seed=1 --run quickstart-1'")
@@ -257,12 +257,12 @@ def report(
     _report(run_dir(run, runs), as_json)
 
 
-app.command(epilog=export_cli.EPILOG)(export_cli.export)
-app.command(epilog=view_cli.EPILOG)(view_cli.view)
-app.command(epilog=chat_cli.EPILOG)(chat_cli.chat)
+app.command(epilog=export.EPILOG)(export.export)
+app.command(epilog=view.EPILOG)(view.view)
+app.command(epilog=chat.EPILOG)(chat.chat)
 
 
-app.command(epilog=verify_cli.EPILOG)(verify_cli.verify)
+app.command(epilog=verify.EPILOG)(verify.verify)
 
 
 @app.command()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from distill.commands.options import DEFAULT_RUNS, JsonOption, RunsOption, run_dir
 from distill.errors import RecipeError
-from distill.options import DEFAULT_RUNS, JsonOption, RunsOption, run_dir
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from distill.options import DEFAULT_RUNS, RunsOption
+from distill.commands.options import DEFAULT_RUNS, RunsOption
 
 EPILOG = (
     "Example: 'distill merge runs/quickstart-1of2 runs/quickstart-2of2 --run quickstart', and then "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from distill.options import DEFAULT_RUNS, RunsOption, SetOption, run_dir
+from distill.commands.options import DEFAULT_RUNS, RunsOption, SetOption, run_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

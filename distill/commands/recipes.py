@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
+from distill.commands.options import RecipeArg, SetOption
 from distill.errors import DataError, RecipeError
-from distill.options import RecipeArg, SetOption
 
-app = typer.Typer(no_args_is_help=True, help="List, show and copy the recipes that ship with distill.")
+app = typer.Typer(no_args_is_help=True, help="List, show, check and copy the recipes that ship with distill.")
 
 GROUPS = {None: "of our own", "replay": "replays", "remake": "remakes"}
 """Of the recipes by their form, in the order of the list. docs/routes.md says what the last two are."""

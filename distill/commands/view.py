@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from distill.options import DEFAULT_RUNS, RunsOption, run_dir
+from distill.commands.options import DEFAULT_RUNS, RunsOption, run_dir
 
 EPILOG = (
     "Examples: 'distill view quickstart', while it generates or afterwards. "

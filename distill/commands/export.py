@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from distill.commands.options import DEFAULT_RUNS, RunsOption, run_dir
 from distill.errors import RecipeError
-from distill.options import DEFAULT_RUNS, RunsOption, run_dir
 
 EPILOG = (
     "Examples: 'distill export runs/quickstart --to my-student', then 'vllm serve my-student'. "

@@ -10,6 +10,7 @@ import yaml
 from distill.errors import DataError, RunError
 from distill.reporting.cost import cost_facts
 from distill.reporting.departures import route_facts
+from distill.reporting.flips import flips_of
 from distill.reporting.scores import best_of_roles, compare, read_scores, shown
 from distill.reporting.structure import FilterFacts, LogEntry, RecipeFacts, Report, TrainFacts
 from distill.reporting.traces import generate_facts, sample_traces, tally_of
@@ -49,6 +50,11 @@ def gather(run_dir: Path) -> Report:
         models=next(iter(suites.values()), {}),
         suites=suites,
         comparisons={suite: compare(roles) for suite, roles in best.items()},
+        flips={
+            suite: flips_of(run_dir / "eval" / suite, roles["base"][0], roles["student"][0])
+            for suite, roles in best.items()
+            if {"base", "student"} <= roles.keys()
+        },
         generate=generated,
         cost=cost_facts(stages, recipe, generated["verify"] if generated else None, filtered, trained),
         filter=filtered,
@@ -75,7 +81,9 @@ def _read_recipe(run_dir: Path) -> dict[str, Any]:
 
 def _recipe_facts(recipe: dict[str, Any], run_dir: Path) -> RecipeFacts:
     name, description, seed = recipe.get("name"), recipe.get("description"), recipe.get("seed")
-    return RecipeFacts(name=name or run_dir.resolve().name, description=description or "", seed=seed or 0)
+    path = run_dir / "recipe.yaml"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return RecipeFacts(name=name or run_dir.resolve().name, description=description or "", seed=seed or 0, text=text)
 
 
 def _suite_names(recipe: dict[str, Any]) -> list[str]:

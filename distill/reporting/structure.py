@@ -1,6 +1,6 @@
 """What a report holds, as plain data that JSON can carry. A part that the run has no files for is None, or empty."""
 
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from distill.evaluation.metrics import Interval
 from distill.judging import Ledger
@@ -13,6 +13,8 @@ class RecipeFacts(TypedDict):
     name: str
     description: str
     seed: int
+    text: str
+    """The resolved recipe, as YAML."""
 
 
 ModelScores = TypedDict(
@@ -162,6 +164,34 @@ class SampleTrace(TypedDict):
     completion_tokens: int
 
 
+class ReplyFacts(TypedDict):
+    """A reply to look at. All of its text is a model's: escape it."""
+
+    thinking: str
+    answer: str
+    completion_tokens: int
+
+
+class Flip(TypedDict):
+    """A problem that base and student fare differently on, with a reply of each."""
+
+    way: Literal["gained", "lost"]
+    prompt: str
+    reference: str
+    base: ReplyFacts
+    student: ReplyFacts
+
+
+class Flips(TypedDict):
+    """What training gave and took on one suite."""
+
+    gained: int
+    """Problems that the student solves and the base does not."""
+    lost: int
+    shown: list[Flip]
+    """A few of both, where their replies are there."""
+
+
 class ExpectedFacts(TypedDict):
     """A score that the source of a recipe reports, and what was measured here; all in percent."""
 
@@ -208,6 +238,8 @@ class Report(TypedDict):
     """Scores on the recipe's first suite by role; a base measured in several forms counts as its best."""
     suites: dict[str, dict[str, ModelScores]]
     comparisons: dict[str, dict[str, Comparison]]
+    flips: dict[str, Flips]
+    """By suite, where base and student were measured."""
     generate: GenerateFacts | None
     cost: CostFacts | None
     filter: FilterFacts | None

@@ -26,6 +26,8 @@ def show(report: Report, run_dir: Path, console: Console | None = None) -> None:
         out.print(scores_table(suite, models))
         for sentence in text.comparison_sentences(report["comparisons"].get(suite, {})):
             out.print(Text(sentence))
+        if flips := report["flips"].get(suite):
+            out.print(Text(text.flips_sentence(flips)))
     if report["filter"]:
         out.print(funnel_table(report["filter"]))
     if report["generate"]:

@@ -10,6 +10,7 @@ from distill.reporting.structure import (
     CostFacts,
     CostRow,
     ExpectedFacts,
+    Flips,
     GenerateFacts,
     ModelScores,
     Report,
@@ -130,6 +131,14 @@ def comparison_sentences(comparisons: Mapping[str, Comparison]) -> list[str]:
         against = f"{ROLE_NAMES[first]} against {ROLE_NAMES[second]}"
         sentences.append(f"{against}: {points(comparison)} (paired t test, {comparison['problems']:,} problems).")
     return sentences
+
+
+def flips_sentence(flips: Flips) -> str:
+    """How many problems flipped either way."""
+    return (
+        f"The student solves {flips['gained']:,} problems that the base does not, and fails {flips['lost']:,} that the "
+        f"base solves."
+    )
 
 
 def generate_sentence(facts: GenerateFacts) -> str:

@@ -160,17 +160,18 @@ def sample_traces(run_dir: Path, tally: Tally) -> list[SampleTrace]:
     kinds = {
         trace_id: kind for kind in ("correct", "incorrect", "truncated") for _, trace_id in tally.picks.get(kind, [])
     }
-    traces = _find(Journal(run_dir / "traces.jsonl", Trace), "id", kinds)
-    verdicts = _find(Journal(run_dir / "verdicts.jsonl", Verdict), "trace_id", kinds)
+    traces = find(Journal(run_dir / "traces.jsonl", Trace), "id", kinds)
+    verdicts = find(Journal(run_dir / "verdicts.jsonl", Verdict), "trace_id", kinds)
     wanted = {trace.problem_id for trace in traces.values()}
-    problems = _find(Journal(run_dir / "problems.jsonl", Problem), "id", wanted)
+    problems = find(Journal(run_dir / "problems.jsonl", Problem), "id", wanted)
     return [
         _sample(kind, traces[trace_id], verdicts[trace_id], problems.get(traces[trace_id].problem_id))
         for trace_id, kind in kinds.items()
     ]
 
 
-def _find(journal: Journal[Record], key: str, wanted: Iterable[str]) -> dict[str, Record]:
+def find(journal: Journal[Record], key: str, wanted: Iterable[str]) -> dict[str, Record]:
+    """The records whose `key` is one of those wanted, by it; reads no further than the last of them."""
     missing, found = set(wanted), dict[str, Record]()
     records = iter(journal)
     while missing and (record := next(records, None)) is not None:
@@ -184,17 +185,18 @@ def _sample(kind: str, trace: Trace, verdict: Verdict, problem: Problem | None) 
     return SampleTrace(
         kind=kind,
         id=trace.id,
-        prompt=_clip(problem.prompt) if problem else "",
-        reference=_clip(problem.reference) if problem and problem.reference else None,
-        thinking=_clip(trace.thinking),
-        answer=_clip(trace.answer),
-        extracted=None if verdict.extracted is None else _clip(verdict.extracted),
-        reason=_clip(verdict.reason),
+        prompt=clipped(problem.prompt) if problem else "",
+        reference=clipped(problem.reference) if problem and problem.reference else None,
+        thinking=clipped(trace.thinking),
+        answer=clipped(trace.answer),
+        extracted=None if verdict.extracted is None else clipped(verdict.extracted),
+        reason=clipped(verdict.reason),
         completion_tokens=trace.completion_tokens,
     )
 
 
-def _clip(text: str) -> str:
+def clipped(text: str) -> str:
+    """A text as it is; of one that is very long, the beginning and the end."""
     left_out = len(text) - SHOWN_CHARACTERS
     if left_out <= 0:
         return text

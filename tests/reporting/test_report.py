@@ -15,9 +15,10 @@ import pytest
 from rich.console import Console
 
 from distill.errors import DataError, RunError
-from distill.evaluation.scores import score
+from distill.evaluation.scores import Scores, score
 from distill.journal import Journal
 from distill.reporting import terminal
+from distill.reporting.flips import flips_of
 from distill.reporting.gather import gather
 from distill.reporting.markdown import fenced, inline
 from distill.reporting.report import write_report
@@ -92,7 +93,7 @@ def write_traces(folder: Path, num_problems: int = 20, text: str = HOSTILE) -> N
     Journal(folder / "verdicts.jsonl", Verdict).write_all(verdicts)
 
 
-def write_scores(folder: Path, model: str, form: str, share: float) -> None:
+def write_scores(folder: Path, model: str, form: str, share: float, *, has_replies: bool = False) -> None:
     rng = random.Random(model)
     replies: list[tuple[Trace, Verdict]] = []
     for index in range(100):
@@ -101,7 +102,7 @@ def write_scores(folder: Path, model: str, form: str, share: float) -> None:
             problem_id=f"q{index}",
             sample=0,
             teacher=model,
-            thinking="",
+            thinking=f"{model} {HOSTILE}",
             answer="",
             finish_reason="stop",
             completion_tokens=rng.randrange(20, 300),
@@ -120,6 +121,14 @@ def write_scores(folder: Path, model: str, form: str, share: float) -> None:
         prompt_digest="0123abcd",
     )
     folder.mkdir(parents=True)
+    if has_replies:
+        problems = [
+            Problem(id=f"q{index}", prompt=f"q{index} {HOSTILE}", verifier="countdown", reference="1")
+            for index in range(100)
+        ]
+        Journal(folder / "problems.jsonl", Problem).write_all(problems)
+        Journal(folder / "traces.jsonl", Trace).write_all(trace for trace, _ in replies)
+        Journal(folder / "verdicts.jsonl", Verdict).write_all(verdict for _, verdict in replies)
     (folder / "scores.json").write_bytes(msgspec.json.encode(scores))
 
 
@@ -143,7 +152,7 @@ def run_dir(tmp_path: Path) -> Path:
             ("student", "think", 0.62),
             ("teacher", "think", 0.7),
         ):
-            write_scores(folder / "eval" / suite / name, name, form, share)
+            write_scores(folder / "eval" / suite / name, name, form, share, has_replies=suite == "another")
     return folder
 
 
@@ -177,6 +186,58 @@ def test_the_base_is_the_best_of_its_forms_and_the_recipes_first_suite_leads(run
     assert comparison["difference"] == pytest.approx(0.41)
     assert comparison["ci95"][0] < 0.41 < comparison["ci95"][1]
     assert comparison["p"] < 0.001
+
+
+def test_problems_that_flipped_are_counted_and_shown_with_both_replies(run_dir: Path) -> None:
+    flips = gather(run_dir)["flips"]
+    assert {suite: (found["gained"], found["lost"]) for suite, found in flips.items()} == {
+        "countdown-tiny": (41, 0), "another": (41, 0)
+    }  # fmt: skip
+    assert flips["countdown-tiny"]["shown"] == [], "its replies are not there"
+    for flip in flips["another"]["shown"]:
+        number = int(flip["prompt"].split()[0].removeprefix("q"))
+        assert 21 <= number < 62
+        assert flip["way"] == "gained"
+        assert flip["base"]["thinking"].startswith("base-plain ")
+        assert flip["student"]["thinking"].startswith("student ")
+    assert len(flips["another"]["shown"]) == 2
+
+
+def test_a_problem_of_several_replies_flips_where_most_of_them_do(tmp_path: Path) -> None:
+    def scores(model: str, correct: dict[str, int]) -> Scores:
+        outcomes: list[tuple[str, Outcome]] = [
+            (problem, "correct" if sample < right else "incorrect")
+            for problem, right in correct.items()
+            for sample in range(4)
+        ]
+        traces = [
+            Trace(
+                id=f"{problem}-{index}", problem_id=problem, sample=index % 4, teacher=model, thinking=outcome,
+                answer="", finish_reason="stop",
+            )
+            for index, (problem, outcome) in enumerate(outcomes)
+        ]  # fmt: skip
+        verdicts = [
+            Verdict(trace_id=trace.id, outcome=outcome) for trace, (_, outcome) in zip(traces, outcomes, strict=True)
+        ]
+        folder = tmp_path / model
+        folder.mkdir()
+        Journal(folder / "problems.jsonl", Problem).write_all(
+            Problem(id=problem, prompt=problem, verifier="exact", reference="1") for problem in correct
+        )
+        Journal(folder / "traces.jsonl", Trace).write_all(traces)
+        Journal(folder / "verdicts.jsonl", Verdict).write_all(reversed(verdicts))
+        settings = {"format": "think", "engine": "e", "identity": "i", "sampling": {}, "prompt_digest": "d"}
+        return score(traces, verdicts, model=model, suite="s", **settings)  # type: ignore[arg-type]
+
+    base = scores("base", {"up": 1, "down": 3, "tie": 2, "same": 4})
+    student = scores("student", {"up": 4, "down": 0, "tie": 4, "same": 3, "only here": 4})
+    flips = flips_of(tmp_path, base, student)
+    assert (flips["gained"], flips["lost"]) == (1, 1)
+    assert [(flip["way"], flip["prompt"]) for flip in flips["shown"]] == [("gained", "up"), ("lost", "down")]
+    assert [(flip["base"]["thinking"], flip["student"]["thinking"]) for flip in flips["shown"]] == [
+        ("incorrect", "correct"), ("correct", "incorrect")
+    ]  # fmt: skip
 
 
 def test_what_is_gathered_is_json(run_dir: Path) -> None:
@@ -255,7 +316,8 @@ def test_what_a_model_wrote_is_shown_and_never_obeyed(run_dir: Path) -> None:
     markdown = (run_dir / "report.md").read_text(encoding="utf-8")
     assert "&lt;script&gt;" in html
     assert "{{ 7 * 7 }}" in html
-    assert html.count("<details>") == html.count("</details>") == 6
+    # six traces, two problems that flipped, and the recipe
+    assert html.count("<details>") == html.count("</details>") == 9
     for text in (html, markdown):
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202e]", text)
         assert "\u241b[31m" in text
@@ -263,7 +325,7 @@ def test_what_a_model_wrote_is_shown_and_never_obeyed(run_dir: Path) -> None:
         assert len(text) < 400_000
     outside = re.sub(r"^(`{3,})text\n.*?^\1$", "", markdown, flags=re.DOTALL | re.MULTILINE)
     assert "<script" not in outside
-    assert outside.count("<details>") == outside.count("</details>") == 6
+    assert outside.count("<details>") == outside.count("</details>") == 8
 
 
 def test_plots_are_well_formed_with_their_text_as_text(run_dir: Path) -> None:

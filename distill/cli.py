@@ -381,7 +381,9 @@ def main() -> NoReturn:
     try:
         code = app(standalone_mode=False) or 0
     except DistillError as error:
-        _say(f"error: {error}")
+        from distill.reporting.text import printable  # it may hold what a server or a model said
+
+        _say(f"error: {printable(error)}")
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         code = STOPPED

@@ -13,9 +13,7 @@ from distill.types import FinishReason, Outcome
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
-    """A `Trace` without its words: what it took. Reads lines of `traces.jsonl` and `unfinished.jsonl`; a line of
-    `asked.jsonl`.
-    """
+    """A `Trace` without its words: what it took. Reads lines of `traces.jsonl` and `unfinished.jsonl`."""
 
     id: str
     problem_id: str
@@ -30,6 +28,13 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
     is_estimated: bool = False
     tries: int = 1
     dollars: float = 0.0
+
+
+class Asked(Spent, frozen=True, kw_only=True):
+    """What a request took that the filter made of a model. A line of `asked.jsonl`."""
+
+    is_reply: bool
+    """Whether a reply came of it."""
 
 
 class Ledger(msgspec.Struct, kw_only=True):

@@ -27,7 +27,7 @@ from typing import Any, TextIO
 from distill import environment
 from distill.errors import RecipeError, RunChangedError, RunError, RunLockedError
 from distill.journal import Journal, storage_errors
-from distill.ledger import Spent
+from distill.ledger import Asked
 from distill.recipe import STAGES, Recipe, Stage
 from distill.types import Decision, Example, Pair, PassRate, Problem, Trace, Verdict
 
@@ -92,7 +92,7 @@ class Run:
         self.pass_rates = Journal(directory / "pass_rates.jsonl", PassRate)
         self.decisions = Journal(directory / "decisions.jsonl", Decision)
         self.examples = Journal(directory / "train.jsonl", Example)
-        self.asked = Journal(directory / "asked.jsonl", Spent)
+        self.asked = Journal(directory / "asked.jsonl", Asked)
         self.pairs = Journal(directory / "pairs.jsonl", Pair)
         self.student_dir = directory / "student"
         self.checkpoints_dir = directory / "checkpoints"

@@ -53,29 +53,31 @@ def chat(
         raise RecipeError(f"--model {model!r} is not known; choose {', '.join(roles)}")
     talk = open_talk(run_dir(run, runs), cast("ModelRole", model), overrides or [])
     is_typed = question is None and sys.stdin.isatty()
-    if is_typed:
-        _introduce(talk)
-    questions = _typed() if is_typed else iter([question]) if question else _piped()
-    asyncio.run(_hold(talk, questions, keeps_history=history))
+    _introduce(talk, is_typed)
+    questions = _typed() if is_typed else _piped() if question is None else iter([question])
+    asyncio.run(_hold(talk, map(_checked, questions), keeps_history=history, is_typed=is_typed))
 
 
-async def _hold(talk: Talk, questions: Iterator[str], *, keeps_history: bool) -> None:
+async def _hold(talk: Talk, questions: Iterator[str], *, keeps_history: bool, is_typed: bool) -> None:
     from distill import progress
     from distill.reporting.screen import Screen
+    from distill.reporting.text import printable
     from distill.stages.chat import talk as held
 
     screen = Screen()
-    async for said in held(talk, questions, screen.show, keeps_history=keeps_history):
+    async for said in held(talk, questions, screen.show, keeps_history=keeps_history, goes_on=is_typed):
         screen.end()
-        progress.say(_ended(said))
+        progress.say(printable(_ended(said)))
 
 
-def _introduce(talk: Talk) -> None:
+def _introduce(talk: Talk, is_typed: bool) -> None:
     from distill import progress
     from distill.reporting.text import printable
 
-    progress.say(f"chat: {talk.contestant.name}, by {talk.contestant.engine_name}; Ctrl-D ends the talk")
-    if talk.example:
+    asked, form = talk.contestant, talk.contestant.trace_format.name
+    end = "; Ctrl-D ends the talk" if is_typed else ""
+    progress.say(f"chat: {asked.name}, by {asked.engine_name}, in the form {form!r}{end}")
+    if is_typed and talk.example:
         progress.say(f"chat: this run asked in this form, and its student knows no other:\n{printable(talk.example)}")
 
 
@@ -99,7 +101,19 @@ def _piped() -> Iterator[str]:
             yield line.strip()
 
 
+def _checked(question: str) -> str:
+    from distill.errors import RecipeError
+
+    try:
+        question.encode()
+    except UnicodeEncodeError as error:
+        raise RecipeError(f"the question {question!r:.60} is not UTF-8: {error.reason}. Save or send it so") from None
+    return question
+
+
 def _ended(said: Said) -> str:
+    if said.error:
+        return f"chat: no reply: {said.error}"
     if said.completion is None:
         return f"chat: stopped after {said.seconds:.1f} s"
     completion = said.completion

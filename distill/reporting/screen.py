@@ -44,5 +44,8 @@ class Screen:
         self._shown = {"thinking": "", "answer": ""}
 
     def _write(self, text: str, style: str) -> None:
-        self._console.print(Text(printable(text), style=style), end="", soft_wrap=True)
+        if self._console.is_terminal:
+            self._console.print(Text(printable(text), style=style), end="", soft_wrap=True)
+        else:
+            self._console.file.write(printable(text))  # as it is: rich would replace tabs
         self._console.file.flush()

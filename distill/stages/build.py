@@ -17,10 +17,10 @@ from distill.errors import DistillError, EngineError, EngineStartError, PluginEr
 from distill.filtering import Table, Tools
 from distill.journal import Appender
 from distill.judging import Bench, opened
-from distill.ledger import Ledger, Spent
+from distill.ledger import Asked, Ledger
 from distill.recipe import Recipe, Teacher
 from distill.run import Run
-from distill.types import Example, Problem, Trace, Verdict
+from distill.types import Example, FinishReason, Problem, Trace, Verdict
 
 AT_ONCE = 64
 """Lessons in work at once: a builder that asks a model waits most of its time."""
@@ -50,19 +50,22 @@ class Built(NamedTuple):
     examples: int
     tallies: dict[str, int]
     """What the builder said of its examples, counted, the most frequent first."""
-    ledger: Ledger
-    """What the models took that the builder asked, in this filter and in earlier ones; GPU time in this one."""
 
 
-def write_examples(run: Run, table: Table, tools: Tools) -> Built:
-    """Build what the kept traces teach and write `train.jsonl`."""
-    tallies, ledger = Counter[str](), Ledger()
+def write_examples(run: Run, table: Table, tools: Tools, ledger: Ledger) -> Built:
+    """Build what the kept traces teach and write `train.jsonl`.
+
+    Args:
+        run: The run.
+        table: What the steps made of each trace.
+        tools: The steps.
+        ledger: Gets the GPU time of the models that the builder asks.
+    """
+    tallies = Counter[str]()
     count = run.examples.write_all(_examples(run, table, tools, tallies, ledger))
     for what, times in tallies.most_common():
         progress.say(f"filter: {what}: {times:,}")
-    for spent in run.asked:
-        ledger.add(spent, is_trace=spent.finish_reason != "error")
-    return Built(count, dict(tallies.most_common()), ledger)
+    return Built(count, dict(tallies.most_common()))
 
 
 def _examples(run: Run, table: Table, tools: Tools, tallies: Counter[str], ledger: Ledger) -> Iterator[Example]:
@@ -160,7 +163,7 @@ class OpenWorkshop:
         self._bench: Bench | None = None
         self._sessions: dict[str, Session] = {}
         self._ledger = ledger
-        self._asked: Appender[Spent] | None = None
+        self._asked: Appender[Asked] | None = None
         self._count_tokens = count_tokens
 
     def count_tokens(self, trace: Trace) -> int:
@@ -185,12 +188,17 @@ class OpenWorkshop:
         async with self._lock:
             if key not in self._sessions:
                 self._sessions[key] = await self._start(asked)
-        said: Completion | None = None
         try:
             said = await self._sessions[key].complete(request)
-            return said
-        finally:
-            self._note(asked, request, said)
+        except EngineError:
+            self._note(asked, request, None, "error")
+            raise
+        except asyncio.CancelledError:
+            if request.meter.tries:  # else it was never sent, as far as the engine tells
+                self._note(asked, request, None, "aborted")
+            raise
+        self._note(asked, request, said, said.finish_reason)
+        return said
 
     async def _start(self, asked: Teacher) -> Session:
         made: Engine = plugins.build("engines", asked.engine, asked.options)
@@ -205,7 +213,7 @@ class OpenWorkshop:
     def _took(self, gpu_seconds: float) -> None:
         self._ledger.gpu_seconds += round(gpu_seconds, 1)
 
-    def _note(self, asked: Teacher, request: Request, said: Completion | None) -> None:
+    def _note(self, asked: Teacher, request: Request, said: Completion | None, reason: FinishReason) -> None:
         """Write down what a request took, whether a reply came of it or not."""
         if self._asked is None:
             self._asked = self._stack.enter_context(self._run.asked.appender())
@@ -216,12 +224,13 @@ class OpenWorkshop:
             else (meter.prompt_tokens, 0, meter.completion_tokens)
         )
         dollars = (said.dollars if said else meter.dollars) or 0.0
-        spent = Spent(
+        spent = Asked(
+            is_reply=said is not None,
             id=problem_id,
             problem_id=problem_id,
             sample=0,
             teacher=asked.engine,
-            finish_reason=said.finish_reason if said else "error",
+            finish_reason=reason,
             max_tokens=request.sampling.max_tokens,
             prompt_tokens=prompt,
             cached_tokens=cached,

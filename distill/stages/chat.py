@@ -1,19 +1,21 @@
 """chat: questions to one model of a run, each on its own, and its reply while it comes."""
 
 import asyncio
+import contextlib
 import signal
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from distill.engines import Completion, Request, Session
-from distill.errors import RunError
+from distill.errors import EngineError, RunError
 from distill.evaluation.suites import load_suite
 from distill.formats import Reply, TraceFormat
 from distill.recipe import Eval, ModelRole, Samples, load
+from distill.reporting.scores import read_scores
 from distill.run import Run
 from distill.sampling import Plan
 from distill.sampling.sampler import read_reply
@@ -29,12 +31,15 @@ Show = Callable[[str, str], None]
 
 
 class Said(NamedTuple):
-    """A reply that came to its end, or was stopped."""
+    """What became of a question."""
 
     reply: Reply
+    """As far as it came."""
     completion: Completion | None
-    """None if the user stopped it."""
+    """None if there is none: the user stopped it, or it failed."""
     seconds: float
+    error: EngineError | None = None
+    """Why it failed."""
 
 
 class Talk(NamedTuple):
@@ -52,7 +57,7 @@ def open_talk(run_dir: Path, role: ModelRole, overrides: list[str]) -> Talk:
 
     Args:
         run_dir: A run's folder.
-        role: Which of its models. The base is asked in the first of the forms that eval asks it in.
+        role: Which of its models. The base is asked in the form that it scored best in, or the first that eval has.
         overrides: ``key=value`` items for the run's recipe.
 
     Raises:
@@ -63,9 +68,11 @@ def open_talk(run_dir: Path, role: ModelRole, overrides: list[str]) -> Talk:
         raise RunError(f"{run_dir} is no run: it holds no recipe.yaml. Give a run's folder, or its name in --runs")
     run = Run(run_dir, load(run_dir / "recipe.yaml", overrides))
     section = run.recipe.eval or Eval(suites=[SUITE])
-    found = next(contestants(run, section.model_copy(update={"models": [role]})), None)
-    if found is None:
+    forms = list(contestants(run, section.model_copy(update={"models": [role]})))
+    if not forms:
         raise RunError(f"{run_dir} has no base to talk to: its recipe trains no model that was there before")
+    measured = next(iter(read_scores(run_dir, section.suites).values()), {})
+    found = max(forms, key=lambda form: measured[form.name].pass_at_1 if form.name in measured else -1.0)
     if role == "teacher":
         sampling = run.recipe.generate.sampling
     else:
@@ -76,9 +83,9 @@ def open_talk(run_dir: Path, role: ModelRole, overrides: list[str]) -> Talk:
 
 
 async def talk(
-    talk: Talk, questions: Iterable[str], show: Show, *, keeps_history: bool = False
+    talk: Talk, questions: Iterable[str], show: Show, *, keeps_history: bool = False, goes_on: bool = False
 ) -> AsyncGenerator[Said, None]:
-    """Ask each question when it comes, and give what became of it. Ctrl-C stops a reply, and not the talk.
+    """Ask each question when it comes, and give what became of it.
 
     Args:
         talk: Of `open_talk`.
@@ -86,9 +93,11 @@ async def talk(
         show: Told the thought and the answer so far, again and again while they come, and once when they are whole.
         keeps_history: Whether each question is asked after those before it and their answers. Their thoughts are left
             out, as the chat templates of reasoning models do.
+        goes_on: Whether Ctrl-C and an error end one reply only, as a person at a keyboard wants it.
 
     Raises:
-        EngineError: If the model cannot be had, or fails.
+        EngineError: If the model cannot be had; or fails, unless `goes_on`.
+        KeyboardInterrupt: After Ctrl-C, unless `goes_on`; after SIGTERM.
     """
     history: list[Message] = []
     async with talk.contestant.engine.session(talk.logs_dir) as session:
@@ -98,30 +107,56 @@ async def talk(
             system, asked = request.messages[:-1], request.messages[-1]
             request = msgspec.structs.replace(request, messages=[*system, *history, asked])
             said = await _ask(session, request, talk.plan.trace_format, show)
-            if keeps_history and said.completion:
+            if said.error and not goes_on:
+                raise said.error
+            if said.completion is None and not said.error and not goes_on:
+                raise KeyboardInterrupt
+            if keeps_history and said.completion and said.reply.answer:
                 history += [asked, Message(role="assistant", content=said.reply.answer)]
             yield said
 
 
 async def _ask(session: Session, request: Request, trace_format: TraceFormat, show: Show) -> Said:
-    reply, completion = Reply("", "", None), None
+    reply, started = Reply("", "", None), time.monotonic()
 
     def hear(text: str, reasoning: str) -> None:
         nonlocal reply
-        reply = Reply(reasoning, text, None) if reasoning else trace_format.parse_part(trace_format.prefill + text)
+        if task.done() or task.cancelling():
+            return  # what an engine had under way when it was stopped
+        apart = Reply(reasoning.strip(), text.strip(), None)
+        reply = apart if reasoning else trace_format.parse_part(trace_format.prefill + text)
         show(reply.thinking, reply.answer)
 
-    started = time.monotonic()
     task = asyncio.ensure_future(session.complete(msgspec.structs.replace(request, on_text=hear)))
-    loop = asyncio.get_running_loop()
+    with _stopping(task):
+        try:
+            completion = await task
+        except asyncio.CancelledError:
+            return Said(reply, None, time.monotonic() - started)
+        except EngineError as error:
+            return Said(reply, None, time.monotonic() - started, error)
+    whole = read_reply(trace_format, completion)
+    show(whole.thinking, whole.answer)
+    return Said(whole, completion, time.monotonic() - started)
+
+
+@contextlib.contextmanager
+def _stopping(task: asyncio.Future[Completion]) -> Generator[None]:
+    """Let Ctrl-C cancel a reply, and SIGTERM end the talk with it."""
+    loop, before, ended = asyncio.get_running_loop(), signal.getsignal(signal.SIGTERM), False
+
+    def end() -> None:
+        nonlocal ended
+        ended = True
+        task.cancel()
+
     loop.add_signal_handler(signal.SIGINT, task.cancel)
+    loop.add_signal_handler(signal.SIGTERM, end)
     try:
-        completion = await task
-        reply = read_reply(trace_format, completion)
-        show(reply.thinking, reply.answer)
-    except asyncio.CancelledError:
-        if not task.cancelled():
-            raise
+        yield
     finally:
         loop.remove_signal_handler(signal.SIGINT)
-    return Said(reply, completion, time.monotonic() - started)
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, before)
+        if ended:
+            raise KeyboardInterrupt

@@ -14,6 +14,7 @@ from distill import plugins, progress
 from distill.errors import RunError
 from distill.evaluation.suites import load_suite
 from distill.filtering import Passes, Reader, Step, Table, Tools
+from distill.ledger import Ledger
 from distill.recipe import Recipe
 from distill.reporting.dropped import write_dropped
 from distill.run import Run, file_digest
@@ -37,17 +38,28 @@ def filter_traces(run: Run) -> None:
             tools = tools_of(run.recipe, run.dir, scratch)
             sift(run, table, tools, scratch)
             run.decisions.write_all(decisions(table, tools.steps))
-            built = write_examples(run, table, tools)
+            with asking_counted(run, record) as ledger:
+                built = write_examples(run, table, tools, ledger)
             write_dropped(run.dir / "dropped.md", table, tools)
             record.update(inputs=inputs, funnel=funnel(table, tools.steps), examples=built.examples, traces=len(table))
             record["built"] = built.tallies
-            if built.ledger.requests:
-                built.ledger.gpu_seconds += record.get("ledger", {}).get("gpu_seconds", 0.0)
-                record["ledger"] = msgspec.to_builtins(built.ledger)
             if run.recipe.filter.pairs:
                 record["pairs"] = write_pairs(run, run.recipe.filter.pairs, table, tools)
             num_kept = table.num_kept
     progress.say(f"filter: {record['traces']:,} traces, {num_kept:,} kept, {built.examples:,} examples")
+
+
+@contextlib.contextmanager
+def asking_counted(run: Run, record: dict[str, Any]) -> Generator[Ledger]:
+    """Record what the builder's models took in this filter and earlier ones, also if it is stopped."""
+    ledger = Ledger(gpu_seconds=record.get("ledger", {}).get("gpu_seconds", 0.0))
+    try:
+        yield ledger
+    finally:
+        for asked in run.asked:
+            ledger.add(asked, is_trace=asked.is_reply)
+        if ledger.requests:
+            record["ledger"] = msgspec.to_builtins(ledger)
 
 
 @contextlib.contextmanager

@@ -296,6 +296,25 @@ def test_an_endpoint_that_is_gone_ends_the_filter_and_keeps_what_is_paid(tmp_pat
         assert filtered(path, is_new=False).tallies == {"rewritten": 30}
 
 
+def test_what_a_stopped_filter_paid_is_in_its_ledger(tmp_path: Path):
+    def answer(asked: Asked) -> Answer:
+        return written(asked) if word_in(asked) in ("w0", "w1", "w2") else Answer(hang=True)
+
+    with FakeChatServer(answer) as server:
+        path = make_run(tmp_path, [f"w{n}" for n in range(6)], server)
+        subprocess.run(command("generate", path), cwd=tmp_path, env=quiet_environment(), check=True)
+        process = subprocess.Popen(command("filter", path), cwd=tmp_path, env=quiet_environment())
+        paid_path, deadline = tmp_path / "runs/rewritten/rewrites.jsonl", time.monotonic() + 60
+        while (len(lines(paid_path)) < 3 or len(server.asked) < 6) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    manifest = json.loads((tmp_path / "runs/rewritten/manifest.json").read_text())
+    ledger = manifest["stages"]["filter"]["ledger"]
+    assert (ledger["replies"], ledger["cancelled"], ledger["failed"]) == (3, 3, 0)
+    assert ledger["token_dollars"] > 0
+
+
 def test_a_missing_key_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with FakeChatServer(written) as server:

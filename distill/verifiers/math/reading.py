@@ -54,9 +54,14 @@ _SPELLINGS = tuple(
         (r"\^\s*\{?\s*\\circ\s*\}?\s*(?:\\mathrm)?\{?F\b\}?", f"{TEXT_OPEN}fahrenheit{TEXT_CLOSE}"),
     )
 )
-_UNIT = r"[A-Za-z]{1,4}(?:\^?\{?-?\d\}?)?"
-# several letters apart are a unit only where they cannot be a product alone: m s^{-1}, and not m n
-_UNITS = rf"{_UNIT}(?:/{_UNIT})?|(?=.*-|.*[A-Za-z]{{2}}){_UNIT}(?:[ /*]{_UNIT})+"
+_UNIT = r"[A-Za-z]{1,4}(?:\^?\d|\^\{\d\})?"
+_PART = r"[A-Za-z]{1,4}(?:\^?\d|\^\{-?\d\})?"
+# Letters apart may be a product. They are a unit where one has two letters and there is a power or a quotient, and
+# where all have one in a few that are usual: 9.8 m s^{-2}, 3 W m^{-2}; but not 5 m n^{-1}.
+_UNITS = (
+    rf"{_UNIT}(?:/{_UNIT})?|(?=.*[A-Za-z]{{2}})(?=.*[/^]){_PART}(?:[ /*]{_PART})+"
+    r"|(?:m|J|C|N) s\^\{-[12]\}|[JWNVC] m\^\{-[123]\}"
+)
 _WITH_UNIT = re.compile(rf"([-+]?[\d.,]+)(?:\s+({_UNITS})|([A-Za-z]{{1,4}}\^?\{{?\d\}}?))")
 _OPTION = re.compile(r"\([A-J]\)\s*(.+)")  # the letter of an option before its value
 _PROSE = re.compile(r"[A-Za-z][A-Za-z\s.,'!?-]*")

@@ -84,8 +84,8 @@ def read_unit(text: str) -> Unit | None:
             power = sign * (int(found[2]) if found[2] else power_before)
             kinds[unit[0]] = kinds.get(unit[0], 0) + power
             factor *= unit[1] ** power
-    if kinds.pop("volume", 0) == 1:  # a litre is a cubic decimetre
-        kinds["length"] = kinds.get("length", 0) + 3
+    if litres := kinds.pop("volume", 0):  # a litre is a cubic decimetre
+        kinds["length"] = kinds.get("length", 0) + 3 * litres
     known = tuple(sorted((kind, power) for kind, power in kinds.items() if power))
     return (known, factor) if known else None
 

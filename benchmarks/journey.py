@@ -4,8 +4,8 @@
     python benchmarks/journey.py run SEED ARM       one run of it: journey, prompts or tokens
     python benchmarks/journey.py table              the table of what is done
 
-A seed draws other slips of the teacher, other weights of chance and other batches; of the 2,581 problems that there are in
-this world each draws nearly all. Within a seed the arms share their traces.
+A seed draws other slips of the teacher and other batches; of the 2,581 problems of this world each draws nearly all.
+Within a seed the arms share their traces.
 Runs land in runs/; what is there already is not done again.
 """
 

@@ -283,6 +283,27 @@ class Page(HTMLParser):
             assert self.open.pop() == tag
 
 
+def test_the_numbers_of_the_page_are_those_of_the_scores(run_dir: Path) -> None:
+    write_report(run_dir)
+    html = (run_dir / "report.html").read_text(encoding="utf-8")
+    rows = Counter(
+        tuple(re.sub("<.*?>", "", cell) for cell in re.findall(r"<td.*?>(.*?)</td>", row))
+        for row in re.findall(r"<tr.*?>(.*?)</tr>", html)
+    )
+    paths = list(run_dir.glob("eval/*/*/scores.json"))
+    assert len(paths) == 8
+    for path in paths:
+        scores = json.loads(path.read_bytes())
+        shares = (f"{100 * scores[name]:.1f} %" for name in ("no_answer", "truncated", "unverifiable"))
+        low, high = (100 * bound for bound in scores["ci95"])
+        row = (
+            path.parent.name.partition("-")[0], scores["format"], f"{100 * scores['pass@1']:.1f} %",
+            f"[{low:.1f}, {high:.1f}]", *shares, f"{scores['mean_tokens']:.0f}", "100 &times; 1",
+        )  # fmt: skip
+        assert rows[row] > 0, row
+        rows[row] -= 1
+
+
 def test_the_page_runs_nothing_and_asks_for_nothing(run_dir: Path) -> None:
     write_report(run_dir)
     html = (run_dir / "report.html").read_text(encoding="utf-8")

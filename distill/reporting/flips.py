@@ -1,13 +1,12 @@
 """What training gave and what it took: problems that only the student solves, and problems that only the base does."""
 
-import zlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from distill.evaluation.scores import Scores
 from distill.journal import Journal
 from distill.reporting.structure import Flip, Flips, ReplyFacts
-from distill.reporting.traces import TraceFacts, VerdictFacts, clipped, find
+from distill.reporting.traces import TraceFacts, VerdictFacts, clipped, drawn, find
 from distill.types import Problem, Trace
 
 SHOWN_EACH_WAY = 2
@@ -30,7 +29,7 @@ def flips_of(suite_dir: Path, before: Scores, after: Scores) -> Flips:
     }
     gained = [problem_id for problem_id, (base, student) in shares.items() if base < 0.5 < student]
     lost = [problem_id for problem_id, (base, student) in shares.items() if student < 0.5 < base]
-    shown = [*_drawn(gained), *_drawn(lost)]
+    shown = [*drawn(gained, SHOWN_EACH_WAY), *drawn(lost, SHOWN_EACH_WAY)]
     problems = find(Journal(suite_dir / after.model / "problems.jsonl", Problem), "id", shown)
     old = _replies(suite_dir / before.model, shown, correct=lost)
     new = _replies(suite_dir / after.model, shown, correct=gained)
@@ -46,11 +45,6 @@ def flips_of(suite_dir: Path, before: Scores, after: Scores) -> Flips:
         if problem_id in problems and problem_id in old and problem_id in new
     ]
     return Flips(gained=len(gained), lost=len(lost), shown=flips)
-
-
-def _drawn(problem_ids: Iterable[str]) -> list[str]:
-    # by checksum: a fair draw that needs no seed, and the same one each time
-    return sorted(problem_ids, key=lambda problem_id: (zlib.crc32(problem_id.encode()), problem_id))[:SHOWN_EACH_WAY]
 
 
 def _replies(model_dir: Path, wanted: Collection[str], correct: Collection[str]) -> dict[str, ReplyFacts]:

@@ -36,7 +36,7 @@ def gather(run_dir: Path) -> Report:
     if (run_dir / "manifest.json").exists():
         manifest = read_manifest(run_dir)
         stages = manifest.get("stages", {})
-    recipe = _read_recipe(run_dir)
+    recipe, recipe_text = _read_recipe(run_dir)
     measured = read_scores(run_dir, _suite_names(recipe))
     best = {suite: best_of_roles(scores) for suite, scores in measured.items()}
     suites = {suite: {role: shown(*found) for role, found in roles.items()} for suite, roles in best.items()}
@@ -46,7 +46,7 @@ def gather(run_dir: Path) -> Report:
     trained = _train_facts(stages.get("train"), run_dir / "student" / "training_log.jsonl")
     report = Report(
         run=run_dir.resolve().name,
-        recipe=_recipe_facts(recipe, run_dir),
+        recipe=_recipe_facts(recipe, recipe_text, run_dir),
         models=next(iter(suites.values()), {}),
         suites=suites,
         comparisons={suite: compare(roles) for suite, roles in best.items()},
@@ -69,20 +69,19 @@ def gather(run_dir: Path) -> Report:
     return report
 
 
-def _read_recipe(run_dir: Path) -> dict[str, Any]:
+def _read_recipe(run_dir: Path) -> tuple[dict[str, Any], str]:
     # not through `recipe.load`, which refuses a plugin that only the machine of the run has
     path = run_dir / "recipe.yaml"
     try:
-        recipe: Any = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        recipe: Any = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RunError(f"{path} is not YAML ({error}): restore it, or run the recipe again with --run NAME") from None
-    return recipe if isinstance(recipe, dict) else {}
+    return recipe if isinstance(recipe, dict) else {}, text
 
 
-def _recipe_facts(recipe: dict[str, Any], run_dir: Path) -> RecipeFacts:
+def _recipe_facts(recipe: dict[str, Any], text: str, run_dir: Path) -> RecipeFacts:
     name, description, seed = recipe.get("name"), recipe.get("description"), recipe.get("seed")
-    path = run_dir / "recipe.yaml"
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
     return RecipeFacts(name=name or run_dir.resolve().name, description=description or "", seed=seed or 0, text=text)
 
 

@@ -10,6 +10,7 @@ from distill.reporting.structure import (
     CostFacts,
     CostRow,
     ExpectedFacts,
+    Flip,
     Flips,
     GenerateFacts,
     ModelScores,
@@ -139,6 +140,19 @@ def flips_sentence(flips: Flips) -> str:
         f"The student solves {flips['gained']:,} problems that the base does not, and fails {flips['lost']:,} that the "
         f"base solves."
     )
+
+
+def flip_parts(flip: Flip) -> list[tuple[str, str]]:
+    """What is shown of a problem that flipped, part by part under its title; a part may be empty."""
+    base, student = flip["base"], flip["student"]
+    return [
+        ("Problem", flip["prompt"]),
+        ("Reference", flip["reference"]),
+        ("The base thought", base["thinking"]),
+        ("The base answered", base["answer"]),
+        ("The student thought", student["thinking"]),
+        ("The student answered", student["answer"]),
+    ]
 
 
 def generate_sentence(facts: GenerateFacts) -> str:

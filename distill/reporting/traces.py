@@ -51,7 +51,7 @@ class Tally:
     completion_tokens: int = 0
     solved: set[str] = field(default_factory=set[str])
     lengths: defaultdict[Outcome, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
-    picks: defaultdict[str, list[tuple[int, str]]] = field(default_factory=lambda: defaultdict(list))
+    picks: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, trace: TraceFacts, outcome: Outcome | None) -> None:
         """Count one trace."""
@@ -66,9 +66,12 @@ class Tally:
             self.solved.add(trace.problem_id)
 
     def _pick(self, kind: str, trace_id: str) -> None:
-        # by checksum: a fair draw that needs no seed, and the same one whatever the order of the lines
-        ranked = sorted([*self.picks[kind], (zlib.crc32(trace_id.encode()), trace_id)])
-        self.picks[kind] = ranked[:SAMPLES_PER_KIND]
+        self.picks[kind] = drawn([*self.picks[kind], trace_id], SAMPLES_PER_KIND)
+
+
+def drawn(ids: Iterable[str], count: int) -> list[str]:
+    """So many of these ids, by checksum: a fair draw that needs no seed, and is the same whatever their order."""
+    return sorted(ids, key=lambda one: (zlib.crc32(one.encode()), one))[:count]
 
 
 def tally_of(run_dir: Path) -> Tally:
@@ -157,9 +160,7 @@ def histogram(lengths: Mapping[Outcome, Counter[int]]) -> Lengths:
 
 def sample_traces(run_dir: Path, tally: Tally) -> list[SampleTrace]:
     """Up to two traces each that are correct, incorrect and truncated."""
-    kinds = {
-        trace_id: kind for kind in ("correct", "incorrect", "truncated") for _, trace_id in tally.picks.get(kind, [])
-    }
+    kinds = {trace_id: kind for kind in ("correct", "incorrect", "truncated") for trace_id in tally.picks.get(kind, [])}
     traces = find(Journal(run_dir / "traces.jsonl", Trace), "id", kinds)
     verdicts = find(Journal(run_dir / "verdicts.jsonl", Verdict), "trace_id", kinds)
     wanted = {trace.problem_id for trace in traces.values()}

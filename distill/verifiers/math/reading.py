@@ -65,11 +65,12 @@ _UNITS = (
 _WITH_UNIT = re.compile(rf"([-+]?[\d.,]+)(?:\s+({_UNITS})|([A-Za-z]{{1,4}}\^?\{{?\d\}}?))")
 _OPTION = re.compile(r"\([A-J]\)\s*(.+)")  # the letter of an option before its value
 _PROSE = re.compile(r"[A-Za-z][A-Za-z\s.,'!?-]*")
-_ASIDE = re.compile(rf"{TEXT_OPEN}[^{TEXT_CLOSE}]*{TEXT_CLOSE}|\\(?:begin|end)\s*\{{[a-zA-Z*]*\}}(?:\{{[lcr|]*\}})?")
+_TEXT = rf"{TEXT_OPEN}[^{TEXT_CLOSE}]*{TEXT_CLOSE}"
+_ASIDE = re.compile(rf"{_TEXT}|\\(?:begin|end)\s*\{{[a-zA-Z*]*\}}(?:\{{[lcr|]*\}})?")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _SHORT = frozenset("is to of be we it as at by if so he an my no us do".split())
 _COUNTED = re.compile(r"[-+]?\$?[\d.,/ ]+\s*[A-Za-z][A-Za-z. ]*")  # 10 square units
-_BESIDE = re.compile(rf"{TEXT_OPEN}[^{TEXT_CLOSE}]*{TEXT_CLOSE}(?:\^\{{-?\d\}})?")  # a unit, whose brackets are its own
+_BESIDE = re.compile(rf"{_TEXT}(?:\^\{{-?\d\}})?")  # a unit, whose brackets are its own
 _MARKS = str.maketrans("", "", TEXT_OPEN + TEXT_CLOSE)
 
 

@@ -487,7 +487,7 @@ def test_real_vllm_that_is_killed_at_work_is_started_again(tiny_model: Path, tmp
     engine = VLLMEngine(
         model=str(tiny_model),
         command=str(VLLM_PYTHON),
-        args={"max_model_len": 512},
+        args={"max_model_len": 2048},
         startup_timeout=300,
         extra_body={"ignore_eos": True},
     )
@@ -496,13 +496,14 @@ def test_real_vllm_that_is_killed_at_work_is_started_again(tiny_model: Path, tmp
         async with engine.session(tmp_path) as session:
             group = session.managed.group
             asked = [
-                asyncio.create_task(session.complete(request("2+2?", max_tokens=400, seed=seed))) for seed in range(16)
+                asyncio.create_task(session.complete(request("2+2?", max_tokens=1000, seed=seed))) for seed in range(16)
             ]
-            await until(session, lambda metrics: metrics["vllm:num_requests_running"] == 16)
+            # Not all 16: on a loaded machine the first may be done before the last is taken.
+            await until(session, lambda metrics: metrics["vllm:num_requests_running"] > 0)
             (api_server,) = children_of(group)
             os.kill(api_server, signal.SIGKILL)
             replies = await asyncio.gather(*asked)
-            assert [reply.completion_tokens for reply in replies] == [400] * 16
+            assert [reply.completion_tokens for reply in replies] == [1000] * 16
             assert session.kept.num_restarts == 1
             assert processes_of(group) == []  # the engine's own process, which holds the memory
             group = session.managed.group
@@ -526,7 +527,7 @@ def test_real_vllm_stops_work_on_a_request_that_is_cancelled(tiny_model: Path, t
     async def go() -> None:
         async with engine.session(tmp_path) as session:
             asked = [asyncio.create_task(session.complete(long)) for _ in range(8)]
-            await until(session, lambda metrics: metrics["vllm:num_requests_running"] == 8)
+            await until(session, lambda metrics: metrics["vllm:num_requests_running"] > 0)
             for task in asked:
                 task.cancel()
             await asyncio.wait(asked)

@@ -1,7 +1,7 @@
-"""Journeys against shortcuts on Countdown: the shipped recipe, its two controls, three seeds.
+"""Journeys against shortcuts on Countdown: the shipped recipe, with and without its errors in the loss, three seeds.
 
     python benchmarks/journey.py                    all that is not done yet, and the table for docs/journey.md
-    python benchmarks/journey.py run SEED ARM       one run of it: journey, prompts or tokens
+    python benchmarks/journey.py run SEED ARM       one run of it: journey, masked, prompts or tokens
     python benchmarks/journey.py table              the table of what is done
 
 A seed draws other slips of the teacher and other batches; of the 2,581 problems of this world each draws nearly all.
@@ -13,7 +13,7 @@ import itertools
 import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -21,15 +21,21 @@ from typing import Any, NamedTuple
 from distill import assets
 from distill.builders.journey.countdown import countdown_slip
 from distill.evaluation.metrics import paired_difference
-from distill.recipe import load
+from distill.recipe import Use, load
 from distill.reporting.report import write_report
 from distill.run import open_run, read_manifest, write_json
 from distill.stages import evaluate, filter, generate, train
 
 RUNS = Path("runs")
 SEEDS = (0, 1, 2)
-ARMS: Mapping[str, Mapping[str, Any]] = {"journey": {}, "prompts": {}, "tokens": {"match": "tokens"}}
-TAUGHT = {"journey": "journeys", "prompts": "shortcuts, equal prompts", "tokens": "shortcuts, equal tokens"}
+TAUGHT = {
+    "journey": "journeys",
+    "masked": "journeys, errors masked",
+    "prompts": "shortcuts, equal prompts",
+    "tokens": "shortcuts, equal tokens",
+}
+"""The arms, and what the tables call them."""
+CONTROLS = ("prompts", "tokens")
 
 
 def run(seed: int, arm: str) -> None:
@@ -39,9 +45,7 @@ def run(seed: int, arm: str) -> None:
     path = assets.find("recipes", "journey-vs-shortcut")
     overrides = [f"seed={seed}", f"generate.sources.0.seed={seed}"]
     if arm != "journey":
-        journey = load(path).filter.build
-        control = {"use": "shortcut", "of": {"use": journey.use, **journey.options}, **ARMS[arm]}
-        overrides.append(f"filter.build={json.dumps(control)}")
+        overrides.append(f"filter.build={json.dumps(built(arm, load(path).filter.build))}")
     recipe = load(path, overrides)
     with open_run(recipe, RUNS, name_of(seed, arm)) as opened:
         generate.generate(opened)
@@ -49,6 +53,18 @@ def run(seed: int, arm: str) -> None:
         train.train(opened)
         evaluate.evaluate(opened)
     write_report(RUNS / name_of(seed, arm))
+
+
+def built(arm: str, journey: Use) -> dict[str, Any]:
+    """What an arm builds from the traces, given what the recipe does."""
+    whole = {"use": journey.use, **journey.options}
+    match arm:
+        case "masked":
+            return {**whole, "teach_errors": False}
+        case "tokens":
+            return {"use": "shortcut", "of": whole, "match": "tokens"}
+        case _:
+            return {"use": "shortcut", "of": whole}
 
 
 class Arm(NamedTuple):
@@ -96,7 +112,7 @@ def records(path: Path) -> Sequence[dict[str, Any]]:
 
 def table() -> None:
     """Print what is done: a row for each arm, and journeys against each control, problem by problem."""
-    done = {(seed, arm): found for seed in SEEDS for arm in ARMS if (found := arm_of(seed, arm))}
+    done = {(seed, arm): found for seed in SEEDS for arm in TAUGHT if (found := arm_of(seed, arm))}
     print("| seed | taught | examples | kB taught | pass@1 | truncated | tokens | replies that slip | of them right |")
     print("|---|---|---|---|---|---|---|---|---|")
     for (seed, arm), found in done.items():
@@ -107,16 +123,18 @@ def table() -> None:
             f"{100 * scores['pass@1']:.1f} [{100 * low:.1f}, {100 * high:.1f}] | {100 * scores['truncated']:.1f} % | "
             f"{scores['mean_tokens']:.0f} | {found.slipped} of {found.replies} | {found.mended} |"
         )
-    print("\n| journeys less | " + " | ".join(f"seed {seed}" for seed in SEEDS) + " | all |")
-    print("|---|" + "---|" * (len(SEEDS) + 1))
-    for control in ("prompts", "tokens"):
-        cells = [difference(done, [seed], control) for seed in SEEDS] + [difference(done, SEEDS, control)]
-        print(f"| {TAUGHT[control]} | " + " | ".join(cells) + " |")
+    print("\n| | less | " + " | ".join(f"seed {seed}" for seed in SEEDS) + " | all |")
+    print("|---|---|" + "---|" * (len(SEEDS) + 1))
+    for arm, control in itertools.combinations(TAUGHT, 2):
+        if arm in CONTROLS:
+            continue
+        cells = [difference(done, [seed], arm, control) for seed in SEEDS] + [difference(done, SEEDS, arm, control)]
+        print(f"| {TAUGHT[arm]} | {TAUGHT[control]} | " + " | ".join(cells) + " |")
 
 
-def difference(done: dict[tuple[int, str], Arm], seeds: Sequence[int], control: str) -> str:
-    """How much better journeys are than a control, in points; over several seeds by the mean of each problem."""
-    pairs = [(done.get((seed, "journey")), done.get((seed, control))) for seed in seeds]
+def difference(done: dict[tuple[int, str], Arm], seeds: Sequence[int], arm: str, control: str) -> str:
+    """How much better one arm is than another, in points; over several seeds by the mean of each problem."""
+    pairs = [(done.get((seed, arm)), done.get((seed, control))) for seed in seeds]
     whole = [(a.scores["correct_by_problem"], b.scores["correct_by_problem"]) for a, b in pairs if a and b]
     if len(whole) < len(seeds):
         return "not done"
@@ -151,7 +169,7 @@ def main(arguments: Sequence[str]) -> None:
         case ["table"]:
             table()
         case []:
-            for seed, arm in itertools.product(SEEDS, ARMS):
+            for seed, arm in itertools.product(SEEDS, TAUGHT):
                 run(seed, arm)
             table()
         case _:

@@ -135,7 +135,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """What the steps measured of it on the way, such as its length in the student's ``tokens``."""
 
 
-class Example(msgspec.Struct, frozen=True, kw_only=True):
+class Example(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the student is taught from: TRL's conversational prompt-completion form. A line of `train.jsonl`."""
 
     prompt: list[Message]
@@ -143,6 +143,8 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     problem_id: str
     trace_ids: list[str]
     """The traces it was built from: one for a plain example, several for a journey."""
+    masked: list[tuple[int, int]] = msgspec.field(default_factory=list[tuple[int, int]])
+    """Characters of the completion, from and to, that the student reads but is not taught: the errors of a journey."""
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,14 +7,17 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
+from distill.journal import Journal
 from distill.recipe import load
 from distill.run import open_run
 from distill.stages.filter import filter_traces
 from distill.stages.generate import generate
 from distill.stages.publish import FORMS, publish
+from distill.types import Example
 from tests.conftest import Distill, command, lines, quiet_environment
 from tests.training.fake_hub import Asked, FakeHub
 
@@ -86,6 +89,21 @@ def test_rows_are_what_the_student_is_taught_in_each_form(run: Path, tmp_path: P
     assert origin == {"source": "rows.jsonl", "domain": "sums", "verifier": "exact", "reference": "1"}
     parquet = pytest.importorskip("pyarrow.parquet")
     assert parquet.read_table(tmp_path / "parquet/train.parquet").to_pylist() == found["jsonl"]
+
+
+def test_what_is_masked_goes_along_where_the_form_has_a_place_for_it(run: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    train = Journal(run / "train.jsonl", Example)
+    examples = list(train)
+    train.write_all([*examples[:-1], msgspec.structs.replace(examples[-1], masked=[(3, 9), (20, 21)])])
+    said = {name: publish(run, name, tmp_path / name) for name in FORMS}
+    spans = [row["masked"] for row in read(tmp_path / "jsonl/train.jsonl")]
+    assert spans == [[]] * (len(examples) - 1) + [[[3, 9], [20, 21]]]
+    assert [row["masked"] for row in parquet.read_table(tmp_path / "parquet/train.parquet").to_pylist()] == spans
+    assert "`masked`: characters of the completion" in (tmp_path / "jsonl/README.md").read_text()
+    for name in ("sharegpt", "messages"):
+        assert said[name].endswith("what some examples mask cannot be said in this form, and would be taught from it")
+        assert "Caution: what some examples mask" in (tmp_path / name / "README.md").read_text()
 
 
 def test_trl_and_datasets_load_it(run: Path, tmp_path: Path) -> None:

@@ -30,6 +30,11 @@ SIZES = (
 TRACES = {"sharegpt": "messages: conversations, system: system", "messages": "messages: messages"}
 """How `generate.adopt` reads the rows again, by form."""
 _COMPLETIONS = "`prompt` and `completion`: messages, in TRL's prompt-completion form; the loss is on the completion."
+_MASKED = (
+    " `masked`: characters of the completion, from and to, that are not to be in the loss, as they are errors of a "
+    "journey."
+)
+UNMASKED = "what some examples mask cannot be said in this form, and would be taught from it"
 COLUMNS = {
     "jsonl": _COMPLETIONS,
     "parquet": _COMPLETIONS,
@@ -56,6 +61,22 @@ class Shape:
     problems: int = 0
     verifiers: Counter[str] = field(default_factory=Counter[str])
     domains: Counter[str] = field(default_factory=Counter[str])
+    is_masked: bool = False
+    """Whether any example masks a part of its completion."""
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether the rows have the column `masked`: forms of conversations have no place for it."""
+        return self.is_masked and self.form not in TRACES
+
+    @property
+    def columns(self) -> str:
+        """What the rows' own columns are, in words."""
+        if self.noun == "pairs":
+            return PAIR_COLUMNS
+        if not self.is_masked:
+            return COLUMNS[self.form]
+        return COLUMNS[self.form] + (_MASKED if self.has_masks else f" Caution: {UNMASKED}.")
 
 
 def card(recipe: Recipe, manifest: Mapping[str, Any], shape: Shape, licence: str | None, repository: str | None) -> str:
@@ -70,7 +91,6 @@ def card(recipe: Recipe, manifest: Mapping[str, Any], shape: Shape, licence: str
     """
     is_paired = shape.noun == "pairs"
     ids = "chosen_id`, `rejected_id" if is_paired else "trace_ids"
-    columns = PAIR_COLUMNS if is_paired else COLUMNS[shape.form]
     parts = [
         f"---\n{_front_matter(recipe, shape, licence)}---",
         f"# {inline(recipe.name)}",
@@ -79,7 +99,7 @@ def card(recipe: Recipe, manifest: Mapping[str, Any], shape: Shape, licence: str
         f"filtered, and written as a student is taught them. Domains: {_counted(shape.domains)}. Verifiers: "
         f"{_counted(shape.verifiers)}.",
         "## Rows",
-        f"{columns} A reply is in the trace format `{recipe.student_format.name}`. Besides: `problem_id` "
+        f"{shape.columns} A reply is in the trace format `{recipe.student_format.name}`. Besides: `problem_id` "
         f"and `{ids}` (digests, the same in every run), `source`, `domain`, `verifier`, and `reference`, the "
         f"accepted answer, where there is one.",
         _loading(recipe, shape, repository),

@@ -20,7 +20,7 @@ from distill import recipe as recipes
 from distill.errors import RunError
 from distill.journal import Journal, storage_errors
 from distill.run import num_lines, read_manifest
-from distill.stages.data_card import Shape, card, name_of
+from distill.stages.data_card import UNMASKED, Shape, card, name_of
 from distill.types import Example, Pair, Problem
 
 BATCH = 1_000
@@ -120,16 +120,19 @@ def publish(
     shutil.rmtree(partial, ignore_errors=True)
     with storage_errors(target), _originals(directory / "problems.jsonl") as problem_of:
         partial.mkdir(parents=True)
-        shape = Shape(name, form.file, noun)
+        is_masked = not pairs and any(example.masked for example in Journal(records.path, Example))
+        shape = Shape(name, form.file, noun, is_masked=is_masked)
         rows = _rows(records, form, problem_of, shape, num_lines(records.path))
         if name == "parquet":
-            _write_parquet(rows, partial / shape.file, is_paired=pairs)
+            _write_parquet(rows, partial / shape.file, shape)
         else:
             _write_jsonl(rows, partial / shape.file)
         text = card(recipe, read_manifest(directory), shape, licence, push)
         (partial / "README.md").write_text(text, encoding="utf-8")
         partial.rename(target)
     said = f"{target}: {shape.rows:,} {noun} of {shape.problems:,} problems as {name}, with a card (README.md)"
+    if shape.is_masked and not shape.has_masks:
+        said += f"; {UNMASKED}"
     return said + (_push(target, push, public=public) if push else "")
 
 
@@ -146,11 +149,13 @@ def _rows(
             shape.verifiers[problem.verifier] += 1
             shape.domains[problem.domain or "unstated"] += 1
             tracker.advance()
-            traces = {} if isinstance(record, Pair) else {"trace_ids": record.trace_ids}
+            own: Row = {} if isinstance(record, Pair) else {"trace_ids": record.trace_ids}
+            if isinstance(record, Example) and shape.has_masks:
+                own["masked"] = [list(span) for span in record.masked]
             yield {
                 **form.row(record),
                 "problem_id": problem.id,
-                **traces,
+                **own,
                 "source": name_of(problem.source),
                 "domain": problem.domain,
                 "verifier": problem.verifier,
@@ -198,16 +203,18 @@ def _write_jsonl(rows: Iterable[Row], path: Path) -> None:
             file.write(json.dumps(row, ensure_ascii=False).translate(LINE_ENDS) + "\n")
 
 
-def _write_parquet(rows: Iterable[Row], path: Path, *, is_paired: bool) -> None:
+def _write_parquet(rows: Iterable[Row], path: Path, shape: Shape) -> None:
     arrow: Any = plugins.need("pyarrow", "--data parquet", "hub")
     parquet: Any = plugins.need("pyarrow.parquet", "--data parquet", "hub")
     text, messages = arrow.string(), arrow.list_(arrow.struct([("role", arrow.string()), ("content", arrow.string())]))
     own = (
         [("chosen", messages), ("rejected", messages), *((name, text) for name in PAIR_TEXTS)]
         + [(name, arrow.int64()) for name in PAIR_COUNTS]
-        if is_paired
+        if shape.noun == "pairs"
         else [("completion", messages), ("trace_ids", arrow.list_(text))]
     )
+    if shape.has_masks:
+        own.append(("masked", arrow.list_(arrow.list_(arrow.int64()))))
     origin = [(name, text) for name in ("problem_id", "source", "domain", "verifier", "reference")]
     schema = arrow.schema([("prompt", messages), *own, *origin])
     found = iter(rows)

@@ -17,9 +17,11 @@ around it and the way out.
     thinking      a reply reads back byte for byte
     prefix        the prompt's tokens are those that a server makes of it
     special       no reply holds the text of a special token
+    masked        what an example masks has tokens of its own, which can be left out of the loss
     shape         each reply has the trace format's shape: one closed thought, an answer after it
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -244,6 +246,7 @@ def row_findings(chat: Chat, example: Example, row: Row) -> Iterator[Finding]:
             "Keep the step `structure` in filter.select",
         )
     yield from _reply_findings(chat, reply, row)
+    yield from _masked_findings(chat, written, example.masked, row)
 
 
 def _reply_findings(chat: Chat, reply: str, row: Row) -> Iterator[Finding]:
@@ -273,6 +276,21 @@ def _reply_findings(chat: Chat, reply: str, row: Row) -> Iterator[Finding]:
             return
 
 
+def _masked_findings(chat: Chat, written: str, masked: Sequence[tuple[int, int]], row: Row) -> Iterator[Finding]:
+    for (start, end), tokens in itertools.zip_longest(masked, row.masked):
+        text = written[start:end]
+        if text and tokens and text.strip() in chat.text(row.input_ids[slice(*tokens)]):
+            continue
+        yield Finding(
+            "masked",
+            f"characters {start} to {end} are to be left out of the loss, but no tokens hold {text[:CONTEXT]!r}",
+            "Take a fast tokenizer, which knows the place of each token, or build the examples without `masked`"
+            if text
+            else f"The builder that masked them is wrong: the reply has {len(written)}",
+        )
+        return
+
+
 def around(text: str, place: int) -> str:
     """A piece of a text, with what stands around a place."""
     start, end = max(place - CONTEXT, 0), place + CONTEXT
@@ -286,7 +304,7 @@ def _stops(generation_config: Any) -> list[int]:
 
 def summary(chat: Chat, rows: Sequence[Row]) -> Mapping[str, Any]:
     """What holds, for the student's `training.json`."""
-    taught = sum(len(row.input_ids) - row.num_prompt for row in rows)
+    taught = sum(row.num_taught for row in rows)
     return {
         "end_of_turn": chat.tokenizer.convert_ids_to_tokens(chat.end_of_turn),
         "pad": chat.tokenizer.pad_token,

@@ -7,8 +7,9 @@ construction, and `distill.training.contract` looks whether tokenizer, template 
 survives, the inference prompt is a prefix of the training text, and the loss covers the reply with its end-of-turn.
 """
 
+import itertools
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from distill.formats import TraceFormat
@@ -27,17 +28,35 @@ class Row(NamedTuple):
     trace_ids: Sequence[str]
     input_ids: "array[int]"
     num_prompt: int
-    """Tokens of the prompt; the loss covers all that follow."""
+    """Tokens of the prompt; the loss covers all that follow, but for the masked ones."""
+    masked: Sequence[tuple[int, int]] = ()
+    """Tokens, from and to, that hold what the example masks; a span of tokens for each of its spans of characters."""
 
     @property
     def completion_ids(self) -> "array[int]":
-        """What is taught, end-of-turn included."""
+        """The reply, end-of-turn included."""
         return self.input_ids[self.num_prompt :]
 
     @property
     def labels(self) -> "array[int]":
-        """The tokens, with `IGNORED` in place of the prompt's."""
-        return array("i", [IGNORED]) * self.num_prompt + self.completion_ids
+        """The tokens, with `IGNORED` in place of the prompt's and the masked ones."""
+        labels = array("i", [IGNORED]) * self.num_prompt + self.completion_ids
+        for start, end in self.masked:
+            labels[start:end] = array("i", [IGNORED]) * (end - start)
+        return labels
+
+    @property
+    def num_taught(self) -> int:
+        """Tokens in the loss."""
+        return sum(end - start for is_taught, start, end in self.stretches() if is_taught)
+
+    def stretches(self) -> Iterator[tuple[bool, int, int]]:
+        """The tokens in order, from and to, as long as they are all in the loss or all not: whether they are first."""
+        start = 0
+        for is_taught, group in itertools.groupby(label != IGNORED for label in self.labels):
+            end = start + sum(1 for _ in group)
+            yield is_taught, start, end
+            start = end
 
 
 BLANK = Row(problem_id="", trace_ids=(), input_ids=array("i", [0]), num_prompt=1)
@@ -91,6 +110,7 @@ class Chat:
             example.trace_ids,
             array("i", [*prompt_ids, *reply_ids, *self.ending]),
             len(prompt_ids),
+            [(len(prompt_ids) + start, len(prompt_ids) + end) for start, end in self._masked(example)],
         )
 
     def ids(self, text: str) -> list[int]:
@@ -100,6 +120,20 @@ class Chat:
     def text(self, ids: Sequence[int], *, as_served: bool = False) -> str:
         """The text of tokens; as a server gives it back by default, or with special tokens and all."""
         return self.tokenizer.decode(list(ids), skip_special_tokens=as_served, clean_up_tokenization_spaces=False)
+
+    def _masked(self, example: Example) -> list[tuple[int, int]]:
+        """Tokens of the reply that hold any of what is masked; none where the tokenizer cannot tell their places."""
+        if not example.masked or not self.tokenizer.is_fast:
+            return []
+        reply = self.reply_text(example)
+        begun = len(example.completion[0]["content"]) - len(reply)
+        encoded = self.tokenizer(reply, add_special_tokens=False, return_offsets_mapping=True)
+        spans: list[tuple[int, int]] = []
+        for start, end in example.masked:
+            places = enumerate(encoded["offset_mapping"])
+            held = [place for place, (left, right) in places if left < end - begun and right > start - begun]
+            spans.append((held[0], held[-1] + 1) if held else (0, 0))
+        return spans
 
     def _ending(self) -> list[int]:
         messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": PROBE}]

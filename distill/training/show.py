@@ -14,17 +14,19 @@ def shown(chat: Chat, row: Row) -> Iterator[Text]:
 
     Without colours the marks tell: what is between ⟦ and ⟧ is in the loss. Special tokens are written out.
     """
-    num_reply = len(row.input_ids) - row.num_prompt
-    share = num_reply / len(row.input_ids)
+    num_masked = len(row.completion_ids) - row.num_taught
     yield Text(
-        f"problem {row.problem_id}, trace {', '.join(row.trace_ids)}: {row.num_prompt} tokens of prompt, {num_reply} "
-        f"in the loss ({share:.0%})"
+        f"problem {row.problem_id}, trace {', '.join(row.trace_ids)}: {row.num_prompt} tokens of prompt, "
+        + (f"{num_masked} masked, " if num_masked else "")
+        + f"{row.num_taught} in the loss ({row.num_taught / len(row.input_ids):.0%})"
     )
-    taught = row.completion_ids
-    reply, ending = taught[: len(taught) - len(chat.ending)], taught[len(taught) - len(chat.ending) :]
-    text = Text(chat.text(row.input_ids[: row.num_prompt]), style=PROMPT)
-    text.append("⟦", style=END)
-    text.append(chat.text(reply), style=LOSS)
-    text.append(chat.text(ending), style=END)
-    text.append("⟧", style=END)
+    text, ending = Text(), len(row.input_ids) - len(chat.ending)
+    for is_taught, start, end in row.stretches():
+        if not is_taught:
+            text.append(chat.text(row.input_ids[start:end]), style=PROMPT)
+            continue
+        text.append("⟦", style=END)
+        text.append(chat.text(row.input_ids[start : min(end, ending)]), style=LOSS)
+        text.append(chat.text(row.input_ids[max(start, ending) : end]), style=END)
+        text.append("⟧", style=END)
     yield text

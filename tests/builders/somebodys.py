@@ -3,6 +3,8 @@
 import asyncio
 import random
 
+import msgspec
+
 from distill.builders import Builder, Lesson, Workshop
 from distill.builders.plain import example
 from distill.engines import Request
@@ -43,6 +45,18 @@ def asking(*, engine: dict[str, str]) -> Builder:
         said = await workshop.ask(engine, request)
         verdict = await workshop.judge(problem, said.text.rpartition("</think>")[2])
         return [example(lesson.kept[0], workshop.trace_format, verdict.outcome)]
+
+    return build
+
+
+def masking() -> Builder:
+    """Teaches a trace but for its first letter."""
+
+    def build(lesson: Lesson, workshop: Workshop) -> list[Example]:
+        found = lesson.kept[0]
+        reply = workshop.trace_format.render(found.trace.thinking, found.trace.answer)
+        first = len(workshop.trace_format.open)
+        return [msgspec.structs.replace(example(found, workshop.trace_format, reply), masked=[(first, first + 1)])]
 
     return build
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from distill.builders.journey import journey
 from distill.builders.journey.checks import Bounds, refused
 from distill.builders.journey.draft import Draft, resume_at
+from distill.builders.journey.finders import Case, arithmetic
 from distill.builders.journey.phrases import acknowledged
 from distill.builders.journey.slips import Slip
 from distill.builders.journey.splice import Turn, spliced
@@ -175,6 +176,31 @@ def test_a_journey_is_whole_in_every_trace_format(name: str):
     assert found.malformed is None
     assert FORMATS[name].render(found.thinking, found.answer) == reply
     assert found.answer.endswith(ANSWER)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_errors_can_be_read_and_not_taught(name: str):
+    trace_format = FORMATS[name]
+    (taught,), (masked,) = (
+        built(workshop=FakeWorkshop(trace_format=trace_format), teach_errors=is_taught) for is_taught in (True, False)
+    )
+    reply = masked.completion[0]["content"]
+    assert (reply, taught.masked) == (taught.completion[0]["content"], [])
+    [(start, end)] = masked.masked
+    assert reply[start:end] == "12 * 13 = 146"
+    assert reply[:start].endswith("I multiply first.\n"), "the steps before the error are taught"
+
+
+@pytest.mark.parametrize("gap", ["\n", "\n\n"])
+def test_the_errors_of_several_detours_are_found_in_the_text(gap: str):
+    first, second = (f"I try {n}.{gap}12 * 13 = {n}" for n in (146, 147))
+    turns = []
+    for n, thought in ((146, first), (147, second)):
+        slip = arithmetic(Case(PROBLEM, thought, RIGHT))
+        assert slip
+        turns.append(Turn(candidate(f"wrong-{n}", thought, "It is 1.", "incorrect"), slip))
+    made = spliced(RIGHT_ONE, turns, (), random.Random(0))
+    assert [made.thinking[start:end] for start, end in made.errors] == ["12 * 13 = 146", "12 * 13 = 147"]
 
 
 def test_detours_are_bounded():

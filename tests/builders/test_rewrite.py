@@ -242,6 +242,13 @@ def test_what_is_not_verified_is_not_sent(tmp_path: Path):
         assert not server.asked
 
 
+def test_what_masks_a_part_is_not_sent_as_its_places_would_be_lost(tmp_path: Path):
+    with FakeChatServer(written) as server:
+        path = make_run(tmp_path, ["one"], server, of="tests.builders.somebodys:masking")
+        assert filtered(path).tallies == {"left as it was: a part of it is masked, and would be lost": 1}
+        assert not server.asked
+
+
 def test_a_second_run_pays_nothing_twice(tmp_path: Path):
     words = [f"w{n}" for n in range(6)]
     with FakeChatServer(written) as server:

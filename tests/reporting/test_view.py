@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 
 from distill.errors import MissingExtraError, RunError
@@ -19,7 +20,7 @@ from distill.journal import Journal
 from distill.reporting.view import serve
 from distill.reporting.view.follow import Follower
 from distill.reporting.view.index import Index
-from distill.reporting.view.mask import by_message, load_chat
+from distill.reporting.view.mask import by_message, by_token, load_chat
 from distill.reporting.view.places import named_runs
 from distill.types import Decision, Example, Trace, Verdict
 from tests.conftest import command, quiet_environment
@@ -398,14 +399,28 @@ def test_tokens_in_the_loss_are_those_that_training_puts_there(viewer: Viewer, r
         found = viewer.ask("trace", **asked)["mask"]
     assert found["state"] == "tokens", found
     row = load_chat(run_dir).row(next(iter(Journal(run_dir / "train.jsonl", Example))))
-    assert found["prompt_tokens"] == row.num_prompt
-    assert found["loss_tokens"] == len(row.completion_ids)
-    assert sum(count for _, count, _ in found["prompt"]) == row.num_prompt
-    assert sum(count for _, count, _ in found["loss"]) == len(row.completion_ids)
-    loss = "".join(text for text, _, _ in found["loss"])
-    assert loss.startswith("<think>\nBy Vieta")
-    assert loss.endswith("<|im_end|>")
-    assert "By Vieta" not in "".join(text for text, _, _ in found["prompt"])
+    assert (found["num_tokens"], found["loss_tokens"]) == (len(row.input_ids), len(row.completion_ids))
+    prompt, loss = found["stretches"]
+    assert (prompt["in_loss"], loss["in_loss"]) == (False, True)
+    assert sum(count for _, count, _ in prompt["pieces"]) == row.num_prompt
+    assert sum(count for _, count, _ in loss["pieces"]) == len(row.completion_ids)
+    text = "".join(text for text, _, _ in loss["pieces"])
+    assert text.startswith("<think>\nBy Vieta")
+    assert text.endswith("<|im_end|>")
+    assert "By Vieta" not in "".join(text for text, _, _ in prompt["pieces"])
+
+
+def test_what_an_example_masks_is_not_shown_as_in_the_loss(run_dir: Path) -> None:
+    pytest.importorskip("transformers")
+    whole = next(iter(Journal(run_dir / "train.jsonl", Example)))
+    place = whole.completion[0]["content"].index("By Vieta")
+    example = msgspec.structs.replace(whole, masked=[(place, place + len("By Vieta"))])
+    chat = load_chat(run_dir)
+    found, row = by_token(chat, example), chat.row(example)
+    assert [stretch["in_loss"] for stretch in found["stretches"]] == [False, True, False, True]
+    assert "".join(text for text, _, _ in found["stretches"][2]["pieces"]) == "By Vieta"
+    assert found["loss_tokens"] == row.num_taught < len(row.completion_ids)
+    assert by_message(example, "there is none")["masked"] == len("By Vieta")
 
 
 def test_a_missing_server_names_its_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from families import FAMILIES, Family, template_text, tokenizer_of
 from hypothesis import given
@@ -14,6 +15,7 @@ from distill.formats import TraceFormat, named_format
 from distill.recipe import Train
 from distill.training import contract
 from distill.training.rendering import IGNORED, Chat
+from distill.training.show import shown
 from distill.training.student import load_chat
 from distill.training.templates import give_template
 from distill.types import Example
@@ -125,6 +127,52 @@ def test_our_tokens_are_those_of_trls_training_template(family: Family):
     assert chat.text(row.completion_ids) in chat.begun + chat.text(masked)
 
 
+@every_family
+@given(data=st.data())
+def test_masked_characters_take_their_tokens_out_of_the_loss_and_no_others(family: Family, data: st.DataObject):
+    chat = CHATS.get(family) or CHATS.setdefault(family, chat_of(family))
+    plain = example(chat.trace_format.render("7*3 = 22 → nein: ½ é 学.\n\nSo 7*3 = 21, for sure", "21"))
+    written = plain.completion[0]["content"]
+    start = data.draw(st.integers(len(chat.begun), len(written) - 1))
+    end = data.draw(st.integers(start + 1, len(written)))
+    (row,), (whole,) = hold(chat, masked(plain, (start, end))), hold(chat, plain)
+    assert row.input_ids == whole.input_ids
+    first, last = row.masked[0]
+    before, reply = start - len(chat.begun), row.completion_ids
+    if written[start:end].strip() and last > first:
+        first, last, until = first - row.num_prompt, last - row.num_prompt, end - len(chat.begun)
+        assert len(chat.text(reply[:first]).rstrip("\ufffd")) <= before < len(chat.text(reply[: first + 1]))
+        assert len(chat.text(reply[: last - 1]).rstrip("\ufffd")) < until <= len(chat.text(reply[:last]))
+    left = [
+        id if place < row.masked[0][0] or place >= row.masked[0][1] else IGNORED
+        for place, id in enumerate(whole.labels)
+    ]
+    assert list(row.labels) == left
+    assert row.num_taught == sum(label != IGNORED for label in left)
+
+
+def masked(given: Example, *spans: tuple[int, int]) -> Example:
+    return msgspec.structs.replace(given, masked=[*spans])
+
+
+def test_a_tokenizer_that_knows_no_places_cannot_mask(monkeypatch: pytest.MonkeyPatch):
+    chat = chat_of(FAMILIES["qwen3"])
+    monkeypatch.setattr(type(chat.tokenizer), "is_fast", False)
+    said = broken(chat, good(FAMILIES["qwen3"]), masked(good(FAMILIES["qwen3"]), (8, 12)))
+    assert "- masked: 1 of 2 rows, the first is row 2 (problem p7, trace t7): characters 8 to 12" in said
+    assert "Take a fast tokenizer" in said
+
+
+def test_what_is_masked_is_shown_between_what_is_taught():
+    chat = chat_of(FAMILIES["qwen3"])
+    written = chat.trace_format.render("7*3=22. No, 7*3=21.", "21")
+    place = written.index("7*3=22.")
+    (row,) = hold(chat, masked(example(written), (place, place + len("7*3=22."))))
+    said = "".join(str(line) for line in shown(chat, row))
+    assert "⟦<think>\n⟧7*3=22.⟦ No, 7*3=21.\n</think>" in said
+    assert f"{len(row.completion_ids) - row.num_taught} masked, {row.num_taught} in the loss" in said
+
+
 def no_end(family: Family) -> tuple[Chat, list[Example]]:
     chat = chat_of(family)
     chat.tokenizer.chat_template = (
@@ -180,6 +228,10 @@ def two_thoughts(family: Family) -> tuple[Chat, list[Example]]:
     return chat_of(family), [good(family), example(written + written)]
 
 
+def masked_beyond(family: Family) -> tuple[Chat, list[Example]]:
+    return chat_of(family), [good(family), masked(good(family), (900, 903))]
+
+
 FAULTS: dict[str, tuple[Callable[[Family], tuple[Chat, list[Example]]], dict[str, Any], tuple[str, ...]]] = {
     "end_of_turn": (no_end, {}, ("never learn to stop", "chat_template_path")),
     "pad": (pad_is_end, {}, ("another pad token",)),
@@ -189,6 +241,7 @@ FAULTS: dict[str, tuple[Callable[[Family], tuple[Chat, list[Example]]], dict[str
     "opening": (opened_twice, {}, ("Set train.format: think",)),
     "thinking": (tokenizer_that_normalises, {}, ("a half is ½", "reads back as", "1 of 2 rows, the first is row 2")),
     "special": (end_inside, {}, ("I stop here.", "Drop these rows")),
+    "masked": (masked_beyond, {}, ("characters 900 to 903", "builder that masked them is wrong", "row 2")),
     "shape": (no_close, {}, ("not closed", "row 2", "filter.select")),
 }
 

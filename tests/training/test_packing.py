@@ -40,6 +40,7 @@ def rows(of: Student, count: int = 12) -> list[Row]:
                 ],
                 problem_id=str(n),
                 trace_ids=[str(n)],
+                masked=[(8, 8 + n % 4)] if n % 4 else [],
             )
         )
         for n in range(1, count + 1)
@@ -76,7 +77,8 @@ def test_packed_losses_and_gradients_are_those_of_the_examples_alone(attention: 
     alone = TRAIN.model_copy(update={"sft": {**PACKED, "packing": False}})
     single = make_trainer(one, data, alone, sft_config(alone, tmp_path / "b", 0))
     loss_alone, taught_alone, gradients_alone = losses_and_gradients(single, [[row] for row in single.train_dataset])
-    assert taught == taught_alone == sum(len(row.completion_ids) for row in data)
+    assert taught == taught_alone == sum(row.num_taught for row in data)
+    assert taught < sum(len(row.completion_ids) for row in data), "some of it is masked"
     assert loss == pytest.approx(loss_alone, rel=1e-4)
     for name, gradient in gradients.items():
         assert torch.allclose(

@@ -32,6 +32,7 @@ def journey(
     detours: int = 1,
     max_share: float = Bounds.max_share,
     phrases: Sequence[str] = (),
+    teach_errors: bool = True,
     otherwise: str = "nothing",
     engine: Mapping[str, Any] | None = None,
     sampling: Mapping[str, Any] | None = None,
@@ -52,6 +53,8 @@ def journey(
         detours: Most wrong samples in one journey, each with another error.
         max_share: Most of a thought's characters that its detours may take.
         phrases: Acknowledgements of your own, with ``{said}`` for the error and ``{truth}`` for what holds instead.
+        teach_errors: Whether the errors themselves are in the loss. If not, the student reads them, and is taught what
+            comes before and after.
         otherwise: What a kept trace gives that makes no journey: `plain` its plain example, `nothing` none.
         engine: Whom `rollouts` and `judge` ask: a block like ``generate.teacher``.
         sampling: As ``generate.sampling``.
@@ -86,7 +89,7 @@ def journey(
     if by == "tree" or "rollouts" in names:
         _goes_on(engine)
     finders = [_finder(name, asking) for name in names]
-    return Journeys(finders, bounds, tuple(phrases), otherwise, tree if by == "tree" else None)
+    return Journeys(finders, bounds, tuple(phrases), otherwise, teach_errors, tree if by == "tree" else None)
 
 
 def _bounds(max_share: float, **counts: int) -> Bounds:

@@ -47,8 +47,22 @@ class Draft:
     @property
     def thinking(self) -> str:
         """The parts as one text, set apart as the thoughts set their steps apart."""
-        gap = "\n\n" if any("\n\n" in part.text for part in self.parts if part.kind != "acknowledgement") else "\n"
-        return gap.join(part.text for part in self.parts)
+        return self._gap.join(part.text for part in self.parts)
+
+    @property
+    def errors(self) -> list[tuple[int, int]]:
+        """Where the attempts' errors stand in the thinking, from and to."""
+        found: list[tuple[int, int]] = []
+        place = 0
+        for part in self.parts:
+            if part.kind == "attempt" and part.slip:
+                found.append((place + part.slip.start - part.start, place + part.slip.end - part.start))
+            place += len(part.text) + len(self._gap)
+        return found
+
+    @property
+    def _gap(self) -> str:
+        return "\n\n" if any("\n\n" in part.text for part in self.parts if part.kind != "acknowledgement") else "\n"
 
     def rendered(self, trace_format: TraceFormat) -> str:
         """The reply that is taught."""

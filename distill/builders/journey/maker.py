@@ -5,6 +5,8 @@ import random
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from distill.builders import Lesson, Workshop
 from distill.builders.journey.checks import Bounds, refused
 from distill.builders.journey.draft import Draft
@@ -12,6 +14,7 @@ from distill.builders.journey.finders import Case, Finder
 from distill.builders.journey.splice import Turn, spliced
 from distill.builders.journey.tree import Tree
 from distill.builders.plain import plain
+from distill.formats import TraceFormat
 from distill.selectors import Candidate
 from distill.types import Example
 
@@ -27,6 +30,7 @@ class Journeys:
     bounds: Bounds
     phrases: Sequence[str]
     otherwise: str
+    teach_errors: bool = True
     tree: Tree | None = None
     """Searches for turns where it is given, instead of taking them from wrong samples."""
 
@@ -38,7 +42,8 @@ class Journeys:
             if isinstance(found, Draft):
                 workshop.tally("a journey")
                 sources = [candidate.trace.id] if self.tree else [*found.thoughts]
-                examples.append(taught(found, candidate, sources, workshop))
+                example = taught(found, candidate, sources, workshop.trace_format)
+                examples.append(example if self.teach_errors else masked(example, found, workshop.trace_format))
                 continue
             workshop.tally(f"no journey: {found}")
             if self.otherwise == "plain":
@@ -116,12 +121,17 @@ def wrong_samples(lesson: Lesson, rng: random.Random) -> list[Candidate]:
     return wrong
 
 
-def taught(draft: Draft, right: Candidate, sources: Sequence[str], workshop: Workshop) -> Example:
+def taught(draft: Draft, right: Candidate, sources: Sequence[str], trace_format: TraceFormat) -> Example:
     """A journey as an example, with the ids of the traces that it was made from."""
-    trace_format = workshop.trace_format
     return Example(
         prompt=trace_format.messages(right.problem.prompt),
         completion=[{"role": "assistant", "content": draft.rendered(trace_format)}],
         problem_id=right.problem.id,
         trace_ids=[*sources],
     )
+
+
+def masked(example: Example, draft: Draft, trace_format: TraceFormat) -> Example:
+    """The journey with its errors out of the loss: the student reads them, and learns what follows them."""
+    before = len(trace_format.open)
+    return msgspec.structs.replace(example, masked=[(before + start, before + end) for start, end in draft.errors])

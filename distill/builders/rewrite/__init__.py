@@ -202,6 +202,8 @@ def _unfit(example: Example, original: Reply, lesson: Lesson) -> str | None:
     """Why an example is not sent at all: nothing that came back could stand."""
     if len(example.completion) != 1:
         return "several turns"
+    if example.masked:
+        return "a part of it is masked, and would be lost"
     if original.malformed:
         return "not in the student's trace format"
     ids = set(example.trace_ids)

@@ -93,7 +93,7 @@ def _train_section(run_dir: Path) -> Any:
 
 
 def by_message(example: Example, why: str | None) -> dict[str, Any]:
-    """The example's messages; those of the completion are in the loss.
+    """The example's messages; those of the completion are in the loss, but for characters that it masks.
 
     Args:
         example: What is taught.
@@ -103,6 +103,7 @@ def by_message(example: Example, why: str | None) -> dict[str, Any]:
     return {
         "state": "loading" if why is None else "messages",
         "why": why or "",
+        "masked": sum(end - start for start, end in example.masked),
         "messages": [
             {"role": message["role"], "in_loss": in_loss, "body": as_written(message["content"])}
             for message, in_loss in parts
@@ -113,15 +114,17 @@ def by_message(example: Example, why: str | None) -> dict[str, Any]:
 def by_token(chat: "Chat", example: Example) -> dict[str, Any]:
     """The example's tokens."""
     row = chat.row(example)
-    prompt, taught = list(row.input_ids[: row.num_prompt]), list(row.completion_ids)
-    shown = taught[: max(0, MOST_TOKENS - len(prompt))]
+    shown = max(row.num_prompt, MOST_TOKENS)
     return {
         "state": "tokens",
-        "prompt_tokens": len(prompt),
-        "loss_tokens": len(taught),
-        "left_out": len(taught) - len(shown),
-        "prompt": pieces(chat, prompt),
-        "loss": pieces(chat, shown),
+        "num_tokens": len(row.input_ids),
+        "loss_tokens": row.num_taught,
+        "left_out": max(0, len(row.input_ids) - shown),
+        "stretches": [
+            {"in_loss": is_taught, "pieces": pieces(chat, list(row.input_ids[start : min(end, shown)]))}
+            for is_taught, start, end in row.stretches()
+            if start < shown
+        ],
     }
 
 

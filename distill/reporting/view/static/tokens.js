@@ -7,15 +7,17 @@ export function mask(found) {
 }
 
 function byToken(found) {
-  const all = found.prompt_tokens + found.loss_tokens;
-  const share = Math.round((100 * found.loss_tokens) / all);
+  const share = Math.round((100 * found.loss_tokens) / found.num_tokens);
   return el(
     "section",
     { className: "mask" },
     el("h3", {}, "As the student reads it"),
-    legend(`${number(found.prompt_tokens)} tokens not in the loss`, `${number(found.loss_tokens)} tokens in the loss (${share} %)`),
-    el("div", { className: "tokens" }, pieces(found.prompt, "out"), pieces(found.loss, "in")),
-    found.left_out ? el("p", { className: "quiet" }, `and ${number(found.left_out)} more tokens in the loss`) : null,
+    legend(
+      `${number(found.num_tokens - found.loss_tokens)} tokens not in the loss`,
+      `${number(found.loss_tokens)} tokens in the loss (${share} %)`,
+    ),
+    el("div", { className: "tokens" }, ...found.stretches.map(({ in_loss: inLoss, pieces: tokens }) => pieces(tokens, inLoss ? "in" : "out"))),
+    found.left_out ? el("p", { className: "quiet" }, `and ${number(found.left_out)} more tokens`) : null,
   );
 }
 
@@ -46,6 +48,7 @@ function byMessage(found) {
     el("h3", {}, "As the student reads it"),
     legend("not in the loss", "in the loss"),
     el("p", { className: "quiet" }, why),
+    found.masked ? el("p", { className: "quiet" }, `${number(found.masked)} characters of the reply are masked: not in the loss.`) : null,
     ...found.messages.map(({ role, in_loss: inLoss, body }) =>
       el(
         "div",

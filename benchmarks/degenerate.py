@@ -1,6 +1,7 @@
 r"""What the filter's gates catch of degenerate replies, what they drop wrongly, and what they cost. Prints markdown.
 
 python benchmarks/degenerate.py --traces FILE.jsonl --degenerate FILE.jsonl [--show]
+python benchmarks/degenerate.py [--show]      without files: the tests' own replies, written for the purpose
 
 Traces are rows with ``problem``, ``output`` (the raw reply), ``model``, ``label`` (is it correct;
 ``extra.review.label`` overrules it) and ``extra.uid``. Degenerate rows name a trace by ``extra.ref``, say their
@@ -13,6 +14,7 @@ Kinds that say a mark is missing are about the second reading; all else is measu
 
 import argparse
 import json
+import lzma
 import re
 import statistics
 import time
@@ -33,6 +35,7 @@ OF_MARKS = {"missing_open_tag", "no_delimiters_from_thinking_model"}
 """Kinds that are about what the model was asked to write, and not about what it wrote."""
 OF_BOXES = {"several_distinct_boxed", "empty_boxed"}
 """Kinds that were labelled by counting boxes anywhere; of interest are those of the answer."""
+WRITTEN = Path(__file__).parent.parent / "tests/selectors/written_replies.jsonl.xz"
 ROUNDS = 3
 
 SKY = FORMATS["sky-t1"]
@@ -225,12 +228,41 @@ def read(path: Path) -> list[Row]:
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--traces", type=Path, required=True)
-    parser.add_argument("--degenerate", type=Path, required=True)
+    parser.add_argument("--traces", type=Path)
+    parser.add_argument("--degenerate", type=Path)
     parser.add_argument("--show", action="store_true", help="name each trace that is missed or dropped wrongly")
     options = parser.parse_args()
-    traces, degenerate = read(options.traces), read(options.degenerate)
     gates = {name: plugins.build("selectors", name, {}) for name in GATES}
+    if options.traces and options.degenerate:
+        print_labelled(read(options.traces), read(options.degenerate), gates, show=options.show)
+    elif options.traces or options.degenerate:
+        parser.error("--traces and --degenerate go together")
+    else:
+        print_written(gates, show=options.show)
+
+
+def print_written(gates: dict[str, Callable[..., Any]], *, show: bool) -> None:
+    """What is caught and what is dropped wrongly of the tests' own replies, in the format `think`."""
+    with lzma.open(WRITTEN, "rt", encoding="utf-8") as file:
+        rows: list[Row] = [json.loads(line) for line in file]
+    print("| kind | dropped | gates |\n|---|---|---|")
+    for should_drop, title in ((True, "**all that should be dropped**"), (False, "**all that should pass**")):
+        by_kind: dict[str, list[dict[str, str]]] = defaultdict(list)
+        for row in (row for row in rows if row["label"] == should_drop):
+            found = judge(row, FORMATS["think"], gates).gates
+            by_kind[row["extra"]["kind"]].append(found)
+            if show and bool(found) != should_drop:
+                print(f"<!-- {row['extra']['uid']} {row['extra']['kind']}: {row['extra']['note']} {found} -->")
+        for kind, found in [*sorted(by_kind.items()), (title, [one for some in by_kind.values() for one in some])]:
+            by_gate = Counter(name for gates_of_one in found for name in gates_of_one)
+            said = ", ".join(f"{name} {count}" for name, count in by_gate.most_common())
+            print(f"| {kind} | {interval(sum(map(bool, found)), len(found))} | {said} |")
+
+
+def print_labelled(
+    traces: list[Row], degenerate: list[Row], gates: dict[str, Callable[..., Any]], *, show: bool
+) -> None:
+    """The tables of docs/filter-gates.md for real replies and their labels."""
     known = {row["extra"]["uid"]: row for row in traces}
     by_kind: dict[str, list[Row]] = defaultdict(list)
     controls: dict[str, list[Row]] = defaultdict(list)
@@ -240,7 +272,7 @@ def main() -> None:
         (by_kind if row["label"] else controls)[kind].append(known[ref])
         if row["label"]:
             labelled[ref].add(kind)
-    table = Table(gates, options.show)
+    table = Table(gates, show)
     table.print_kinds(by_kind)
     correct = [row for row in traces if is_correct(row)]
     clean = [row for row in correct if labelled[row["extra"]["uid"]] <= OF_MARKS]

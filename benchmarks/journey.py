@@ -11,6 +11,7 @@ Runs land in runs/; what is there already is not done again.
 
 import itertools
 import json
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -35,6 +36,8 @@ TAUGHT = {
     "tokens": "shortcuts, equal tokens",
 }
 """The arms, and what the tables call them."""
+ACKNOWLEDGED = re.compile(r"^No, .+, not ", re.MULTILINE)
+"""The recipe's one phrase."""
 CONTROLS = ("prompts", "tokens")
 
 
@@ -78,6 +81,10 @@ class Arm(NamedTuple):
     """Replies with an error in their search, by the exact finder."""
     mended: int
     """Those of them that are right in the end."""
+    taken_back: int
+    """Replies that take something back."""
+    needless: int
+    """Those of them with no error before the first time they do."""
     replies: int
 
 
@@ -90,17 +97,22 @@ def arm_of(seed: int, arm: str) -> Arm | None:
     examples = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
     problems = {one["id"]: one["metadata"] for one in records(eval_dir / "problems.jsonl")}
     outcomes = {one["trace_id"]: one["outcome"] for one in records(eval_dir / "verdicts.jsonl")}
-    slips = [
-        outcomes.get(one["id"]) == "correct"
-        for one in records(eval_dir / "traces.jsonl")
-        if countdown_slip(problems[one["problem_id"]], one["thinking"])
-    ]
+    slips: list[bool] = []
+    back: list[bool] = []
+    for one in records(eval_dir / "traces.jsonl"):
+        slip = countdown_slip(problems[one["problem_id"]], one["thinking"])
+        if slip:
+            slips.append(outcomes.get(one["id"]) == "correct")
+        if taken := ACKNOWLEDGED.search(one["thinking"]):
+            back.append(slip is None or slip.start > taken.start())
     return Arm(
         len(examples),
         sum(len(one["completion"][0]["content"].encode()) for one in examples) / 1000,
         json.loads((eval_dir / "scores.json").read_text()),
         len(slips),
         sum(slips),
+        len(back),
+        sum(back),
         len(outcomes),
     )
 
@@ -113,15 +125,19 @@ def records(path: Path) -> Sequence[dict[str, Any]]:
 def table() -> None:
     """Print what is done: a row for each arm, and journeys against each control, problem by problem."""
     done = {(seed, arm): found for seed in SEEDS for arm in TAUGHT if (found := arm_of(seed, arm))}
-    print("| seed | taught | examples | kB taught | pass@1 | truncated | tokens | replies that slip | of them right |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(
+        "| seed | taught | examples | kB taught | pass@1 | truncated | tokens | replies that slip | of them right "
+        "| that take back | with no error before |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     for (seed, arm), found in done.items():
         scores = found.scores
         low, high = scores["ci95"]
         print(
             f"| {seed} | {TAUGHT[arm]} | {found.examples} | {found.kilobytes:.0f} | "
             f"{100 * scores['pass@1']:.1f} [{100 * low:.1f}, {100 * high:.1f}] | {100 * scores['truncated']:.1f} % | "
-            f"{scores['mean_tokens']:.0f} | {found.slipped} of {found.replies} | {found.mended} |"
+            f"{scores['mean_tokens']:.0f} | {found.slipped} of {found.replies} | {found.mended} | "
+            f"{found.taken_back} | {found.needless} |"
         )
     print("\n| | less | " + " | ".join(f"seed {seed}" for seed in SEEDS) + " | all |")
     print("|---|---|" + "---|" * (len(SEEDS) + 1))

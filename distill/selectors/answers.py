@@ -1,11 +1,12 @@
 r"""Answers that answer more than once: boxes with different contents, or `the answer is 5 ... the answer is 7`.
 
 Only what follows the thought counts: a thought tries boxes on. Boxes in one line are one answer in parts, and so are
-boxes that a last box sums up. Equality is of spelling and of numbers; what is equal only by algebra counts as
-different.
+boxes that a last box sums up, and those under the labels of a problem that asks for several. Equality is of spelling
+and of numbers; what is equal only by algebra counts as different.
 """
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 
 from distill.selectors import Candidate, Context, Drop, Gate
@@ -26,6 +27,12 @@ _IF = re.compile(
 _PART = re.compile(
     r"^\W*(?:\(?[a-z0-9]{1,3}[).:]|(?:sub)?(?:part|problem|question|case|step|section)\b)", re.IGNORECASE
 )
+_LABEL_OF_PART = re.compile(
+    r"^[ \t>#*_-]*(?:(?:part|question)\s*)?(?:\(([a-z]|[ivx]{1,4}|\d)\)|([a-z]|[ivx]{1,4}|\d)[.):])",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ASKED_PART = re.compile(r"(?<![\w)])\(([a-z]|[ivx]{1,4}|\d)\)\s|^[ \t]*(\d)[.)]\s", re.IGNORECASE | re.MULTILINE)
+_NOTHING = re.compile(r"(?:[\s?.…_~]|\\(?:[lc]?dots|quad|qquad|[,;:! ]))*")
 _JOINTS = frozenset("and so because since as which option or but".split())
 _WRAPPED = re.compile(r"\\(?:text|mathrm|mathbf|textbf|mathit|operatorname|mbox|bm|boldsymbol)\s*\{([^{}]*)\}")
 _NOISE = re.compile(
@@ -42,13 +49,17 @@ def answers() -> Gate:
     """Keep replies that give one answer."""
 
     def gate(candidate: Candidate, context: Context) -> Drop | None:
-        return several(candidate.trace.answer)
+        return several(candidate.trace.answer, candidate.problem.prompt)
 
     return gate
 
 
-def several(answer: str) -> Drop | None:
+def several(answer: str, prompt: str = "") -> Drop | None:
     r"""Why an answer is not one; None if it is.
+
+    Args:
+        answer: What follows the thought.
+        prompt: Its problem: where that asks several questions, the answer may have parts: (a), (b), 1., 2.
 
     Example:
         >>> several(r"So \boxed{5}. But with the tip, \boxed{7}.")
@@ -56,13 +67,19 @@ def several(answer: str) -> Drop | None:
         >>> several(r"So \boxed{\frac12}, that is \boxed{0.5}.") is None
         True
     """
-    groups = boxes(answer)
-    if any(not content.strip() for group in groups for content in group):
-        return Drop("an empty answer", "\\boxed{}")
+    placed = _placed(answer)
+    groups = [group for _, group in placed]
+    for content in (content for group in groups for content in group):
+        if _NOTHING.fullmatch(_unwrapped(content)):
+            return Drop("an empty answer", f"\\boxed{{{content.strip()}}}")
     shown = {" ".join(map(spelled, group)): " ".join(" ".join(group).split()) for group in groups}
-    last = " ".join(map(spelled, groups[-1])) if groups else ""
-    if any(not _is_within(key, last) for key in shown):
-        return Drop("several answers", " | ".join(shown.values()))
+    parts = _parts(answer, prompt)
+    last = {part: " ".join(map(spelled, group)) for (place, group) in placed for part in [_part_at(parts, place)]}
+    final = " ".join(map(spelled, groups[-1])) if groups else ""
+    for place, group in placed:
+        key = " ".join(map(spelled, group))
+        if not _is_within(key, last[_part_at(parts, place)]) and not _is_within(key, final):
+            return Drop("several answers", " | ".join(shown.values()))
     said = [*_said(answer)]
     if len(set(said)) > 1:
         return Drop("several answers", " | ".join(dict.fromkeys(said)))
@@ -71,7 +88,12 @@ def several(answer: str) -> Drop | None:
 
 def boxes(text: str) -> list[list[str]]:
     """What the boxes of a text hold; those that share a line are together."""
-    groups: list[list[str]] = []
+    return [group for _, group in _placed(text)]
+
+
+def _placed(text: str) -> list[tuple[int, list[str]]]:
+    """The groups of boxes, each with the place where it begins."""
+    groups: list[tuple[int, list[str]]] = []
     end = -1
     for box in _BOX.finditer(text):
         if box.start() < end:
@@ -79,11 +101,30 @@ def boxes(text: str) -> list[list[str]]:
         close = _closing(text, box.end())
         content = text[box.end() : close]
         if groups and "\n" not in text[end : box.start()] and not re.search(r"[.!?]\s", text[end : box.start()]):
-            groups[-1].append(content)
+            groups[-1][1].append(content)
         else:
-            groups.append([content])
+            groups.append((box.start(), [content]))
         end = close + 1
     return groups
+
+
+def _parts(answer: str, prompt: str) -> list[tuple[int, str]]:
+    """Where the parts of an answer begin, and what they are called; none if the problem asks for one answer."""
+    asked = {"".join(label).lower() for label in _ASKED_PART.findall(prompt)}
+    if prompt.count("?") < 2 and len(asked) < 2:
+        return []
+    return [(label.start(), (label[1] or label[2]).lower()) for label in _LABEL_OF_PART.finditer(answer)]
+
+
+def _part_at(parts: Sequence[tuple[int, str]], place: int) -> str:
+    """The part that a place is in; empty before the first."""
+    return next((name for begins, name in reversed(parts) if begins <= place), "")
+
+
+def _unwrapped(value: str) -> str:
+    while (inner := _WRAPPED.sub(r"\1", value)) != value:
+        value = inner
+    return value
 
 
 def spelled(value: str) -> str:

@@ -67,6 +67,39 @@ _CUE = re.compile(
 )
 _SPOKEN = re.compile(r"\s*(?:\(\s*['\"“‘]?[a-zA-ZÀ-ɏ]|(?:means|is the (?:word|character|letter))\b|=\s*['\"“])")
 
+_SPOKEN_IN = {
+    "Chinese": ("Han",),
+    "Mandarin": ("Han",),
+    "Cantonese": ("Han",),
+    "Japanese": ("Han", "kana"),
+    "Korean": ("Hangul", "Han"),
+    "Russian": ("Cyrillic",),
+    "Ukrainian": ("Cyrillic",),
+    "Bulgarian": ("Cyrillic",),
+    "Serbian": ("Cyrillic",),
+    "Greek": ("Greek",),
+    "Hebrew": ("Hebrew",),
+    "Arabic": ("Arabic",),
+    "Persian": ("Arabic",),
+    "Urdu": ("Arabic",),
+    "Hindi": ("an Indian script",),
+    "Sanskrit": ("an Indian script",),
+    "Bengali": ("an Indian script",),
+    "Tamil": ("an Indian script",),
+    "Thai": ("Thai",),
+    "Armenian": ("Armenian",),
+    "Georgian": ("Georgian",),
+}
+_NAMES = "|".join([*_SPOKEN_IN, "German", "French", "Spanish", "Portuguese", "Italian", "Dutch"])
+_NAMED = re.compile(rf"\b({_NAMES})\b(?! remainder)", re.IGNORECASE)
+_WANTED = re.compile(rf"\b(?:in|into) ({_NAMES})\b", re.IGNORECASE)
+_TASK = re.compile(
+    r"\b(?:translat\w*|pronounc\w*|grammar|verbs?|nouns?|plural|particles?|idioms?|proverbs?|dialects?|"
+    r"(?:words?|characters?|sentences?|phrases?|alphabet) (?:mean\w*|in|for|from|of)|"
+    rf"(?:{_NAMES}) (?:words?|characters?|letters?|sentences?|phrases?|names?|numerals?|alphabet|language|text))\b",
+    re.IGNORECASE,
+)
+
 _FUNCTION_WORDS = {
     "German": "der die das und ist nicht ein eine einen einem dem den des mit für auf wir sich auch wenn dann aber "
     "oder sind wird werden haben hat kann können muss müssen also ich es zu im von bei durch nach als noch nur zum zur",
@@ -106,7 +139,7 @@ class Passage(NamedTuple):
 
     begins: int
     text: str
-    letters: int
+    letters: float
     """Of the foreign script; those of an alphabet count half."""
     is_mention: bool
     """Whether the text is about it."""
@@ -157,6 +190,9 @@ def slip(text: str, prompt: str, max_letters: int = 3, max_share: float = 0.2) -
 
 def _foreign_script(text: str, prompt: str) -> Iterator[Passage]:
     home = {name for name, letter in _SCRIPTS.items() if not prompt.isascii() and letter.search(prompt)}
+    home.update(*(_SPOKEN_IN.get(name, ()) for name in _asked_for(prompt)))
+    if "kana" in home:
+        home.add("Han")
     begins = ends = -1
     for run in _RUN.finditer(text):
         if _is_at_home(run[0], home):
@@ -175,13 +211,19 @@ def _is_at_home(run: str, home: set[str]) -> bool:
     if _GREEK_RUN.fullmatch(run):
         # Products of variables are short and bear no accents
         return "Greek" in home or len(run) < 4 or not re.search("[ά-ώἀ-῾]", run)
-    return any(_SCRIPTS[name].match(run) for name in home)
+    return any(_SCRIPTS[name].search(run) for name in home)
+
+
+def _asked_for(prompt: str) -> set[str]:
+    """The languages that a problem is about, or wants to be answered in."""
+    named = {found.capitalize() for found in _NAMED.findall(prompt)}
+    return named if _TASK.search(prompt) else {found.capitalize() for found in _WANTED.findall(prompt)}
 
 
 def _passage(text: str, begins: int, ends: int) -> Passage:
     passage = text[begins:ends]
     num_dense = len(_DENSE_LETTER.findall(passage))
-    letters = num_dense + (sum(map(str.isalpha, passage)) - num_dense) // 2
+    letters = num_dense + (sum(map(str.isalpha, passage)) - num_dense) / 2
     is_mention = letters <= LONGEST_MENTION and _is_mention(text, begins, ends)
     return Passage(begins, passage, letters, is_mention)
 
@@ -200,6 +242,7 @@ def _foreign_line(text: str, prompt: str, is_dense: bool) -> Passage | None:
     if not is_dense and sum(map(_TELLING.__contains__, text.lower().split())) < NUM_TELLING:
         return None
     home = set[str]() if is_dense else {"English"}
+    home |= _asked_for(prompt)
     home |= {name for name in _LANGUAGES if _share(prompt, name) > SHARE_OF_FUNCTION_WORDS / 2}
     position = 0
     for line in text.splitlines(keepends=True):

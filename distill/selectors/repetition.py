@@ -87,13 +87,15 @@ def repeated(text: str, verbatim: int = 1536, near: int = 4096, same_lines: int 
     """
     if same_lines and (line := _same_line(text, same_lines)):
         return line
-    if len(text) < min(verbatim, near):
+    if len(text) < min(verbatim // 3, near // 2):
         return None
     costs = prices(text)
-    for limit, length in ((VERBATIM, verbatim), (NEAR, near)):
+    for limit, length, at_end in ((VERBATIM, verbatim, verbatim // 3), (NEAR, near, near // 2)):
         for first, last in runs(costs, limit):
             begins, ends = first * BLOCK, min(last * BLOCK, len(text))
-            if ends - begins >= length and (found := _stretch(text, begins, ends, length)):
+            # Nothing came after what a text ends in, so less of it is enough
+            enough = at_end if ends == len(text) else length
+            if ends - begins >= enough and (found := _stretch(text, begins, ends, enough)):
                 return found
     return None
 

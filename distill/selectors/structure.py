@@ -7,6 +7,7 @@ from distill.selectors import Candidate, Context, Drop, Gate
 
 _NAMES = "channel|message|start|end|return|call|constrain|system|user|assistant|observation|endoftext|pad|unk|sep"
 _MARKS = (
+    r"<function=\w+>",
     r"</?(?:think|thinking|thought|tool_call|tool_calls|tool_response|tool_result|function_call|function_calls)>",
     # Words with an underscore, as <|x|> is mathematics
     r"<\|(?:[a-z][a-z0-9]*(?:[_▁][a-z0-9]+)+|" + _NAMES + r")\|>",
@@ -21,7 +22,12 @@ _MARK = re.compile("|".join([*_MARKS, *_FORMAT_MARKS]))
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})", re.MULTILINE)
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _BRACE = re.compile(r"\\[{}]|[{}]")
-_DISPLAY = re.compile(r"\\\\|\\\[|\\\]")
+_FORMULA = re.compile(r"\\\\|\\[\[\]()]|\$\$")
+_CODE = re.compile(r"^[ \t]*(`{3,}|~{3,}).*?(?:^[ \t]*\1|\Z)|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+_SAYS_NOTHING = re.compile(
+    r"(?:\W*\b(?:(?:the )?(?:final )?(?:answer|solution)(?: is)?)\b)?[\s*#_$`.,:;!?…(){}\[\]\\\u200b-\u200f\ufeff-]*",
+    re.IGNORECASE,
+)
 _ENVIRONMENT = re.compile(r"\\(begin|end)\s*\{(\w+\*?)\}")
 
 
@@ -36,6 +42,8 @@ def structure() -> Gate:
         trace = candidate.trace
         if trace.malformed:
             return Drop(trace.malformed)
+        if _SAYS_NOTHING.fullmatch(trace.answer):
+            return Drop("no answer after the thought", repr(trace.answer[:40]))
         for part, text in (("thought", trace.thinking), ("answer", trace.answer)):
             if found := stray_mark(text):
                 return Drop("a stray mark", f"{found[0]!r} at character {found.start()} of the {part}")
@@ -80,16 +88,23 @@ def left_open(text: str) -> str | None:
         last = box
     if last and not _closes(text, last.end()):
         return "a box"
-    found = None
-    for sign in _DISPLAY.finditer(text):
-        found = sign[0] if sign[0] != "\\\\" else found
-    if found == "\\[":
+    if _is_formula_open(_CODE.sub(" ", text)):
         return "a formula"
     depth: dict[str, int] = {}
     for mark in _ENVIRONMENT.finditer(text):
         depth[mark[2]] = depth.get(mark[2], 0) + (1 if mark[1] == "begin" else -1)
     still = next((name for name, count in depth.items() if count > 0), None)
     return f"the environment {still!r}" if still else None
+
+
+def _is_formula_open(text: str) -> bool:
+    last = ""
+    for sign in _FORMULA.finditer(text):
+        if sign[0] == "$$":
+            last = "" if last == "$$" else "$$"
+        elif sign[0] != "\\\\":
+            last = sign[0]
+    return last in ("\\[", "\\(", "$$")
 
 
 def _is_fence_open(text: str) -> bool:

@@ -56,8 +56,31 @@ def test_equal_answers_and_parts_of_one_pass(text: str):
     assert several(text) is None
 
 
-def test_an_empty_box_is_no_answer():
-    assert several(r"What is N? \boxed{}.") == ("an empty answer", r"\boxed{}")
+@pytest.mark.parametrize("content", ["", " ", "?", "...", r"\ldots", r"\text{}", r"\text{ ? }", r"\quad"])
+def test_an_empty_box_is_no_answer(content: str):
+    assert several(rf"What is N? \boxed{{{content}}}.") == ("an empty answer", rf"\boxed{{{content.strip()}}}")
+
+
+@pytest.mark.parametrize("content", ["+", ">", r"\emptyset", "∞", "-", "x", "0"])
+def test_a_sign_is_an_answer(content: str):
+    assert several(rf"It is \boxed{{{content}}}.") is None
+
+
+TWO_QUESTIONS = "A tank holds 40 l. (a) How much is left after an hour? (b) When is it empty?"
+LABELLED = [
+    "**(a)** \\boxed{30}\n\n**(b)** After 4 hours:\n\n\\boxed{4}",
+    "(a) $\\boxed{30}$\n(b) $\\boxed{4}$",
+    "1. Left: \\boxed{30}\n2. Empty: \\boxed{4}",
+    "Part (a): it is \\boxed{30}, that is\n\\boxed{30\\text{ l}}.\nPart (b): \\boxed{4}",
+]
+
+
+@pytest.mark.parametrize("text", LABELLED)
+def test_a_problem_that_asks_several_questions_has_an_answer_to_each(text: str):
+    assert several(text, TWO_QUESTIONS) is None
+    assert several(text, "How much is left after an hour?") is not None, "who asks once wants one answer"
+    changed_its_mind = text + "\n\nNo, wait.\n\n\\boxed{5}"
+    assert several(changed_its_mind, TWO_QUESTIONS) is not None
 
 
 def test_a_thought_may_try_boxes_on():

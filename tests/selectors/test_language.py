@@ -42,6 +42,36 @@ def test_a_slip_is_found_and_shown(text: str, passage: str | None):
     assert text[found.begins :].startswith(found.text)
 
 
+def test_letters_of_an_alphabet_count_half_over_all_of_a_text():
+    assert slip("I am אני בטוח here.", ENGLISH) is not None, "seven letters in two words"
+    assert slip("I am אני בטו here.", ENGLISH) is None
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text"),
+    [
+        ("Translate into Russian: the cat sleeps.", "So it is: Кошка спит на тёплом подоконнике."),
+        ("What is the plural of the Arabic word kitab?", "kitab is كتاب and its broken plural كتب of course"),
+        ("What is the difference between は and が?", "Contrast: 肉は食べますが、魚は食べません with it."),
+        (
+            "How do I say 'I am lost' in French?",
+            "Then.\nJe suis perdu et je ne sais pas où nous sommes avec les autres.\n",
+        ),
+    ],
+)
+def test_a_language_that_the_problem_is_about_is_at_home(prompt: str, text: str):
+    assert slip(text, prompt) is None
+    assert slip(text, ENGLISH) is not None
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["Use the Chinese remainder theorem in words.", "A Chinese and a Japanese student share 5 apples. Who has more?"],
+)
+def test_a_name_alone_brings_no_language_home(prompt: str):
+    assert slip("So x = 5. 我们需要检查一下这个结果 and then we go on.", prompt) is not None
+
+
 MENTIONS = {
     "quoted": 'The phrase "随后他看到" means that he then saw.',
     "in Chinese quotes": "It is the proverb 「三人行必有我師」 of Confucius.",

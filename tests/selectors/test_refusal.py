@@ -20,6 +20,7 @@ REFUSALS = [
     "My apologies, but I won't be able to help with that.",
     "Unfortunately, I cannot assist you with this problem.",
     "I cannot answer that.",
+    "I cannot provide instructions on handling acids.",
     "I'm unable to help with that request.",
     "I must respectfully decline.",
     "As an AI language model, I do not have access to diagrams, but the answer is 4.",
@@ -53,6 +54,7 @@ ERRORS = [
     "This model's maximum context length is 4097 tokens.",
     "upstream connect error or disconnect/reset before headers.",
     "Request timed out.",
+    'Traceback (most recent call last):\n  File "main.py", line 3',
     "An unexpected error occurred.",
     "[content filtered]",
     "content_filter",
@@ -79,6 +81,7 @@ HONEST = [
     "The limit is exceeded when x = 4.",
     "<think> is not here: x = 2",
     "The AI in the story wins 3 games.",
+    "I cannot provide a closed form, but a bound: it is 5.",
 ]
 
 
@@ -104,6 +107,7 @@ def test_honest_tries_pass(text: str):
 
 
 def test_a_problem_about_it_is_let_off():
+    assert refused("Je suis désolé, mais je ne peux pas.", "Translate 'I am sorry, but I cannot' into French.") is None
     assert refused("503 Service Unavailable", "Which HTTP status says that a server is overloaded?") is None
     assert refused("As an AI language model I would say no.", "What would a language model say?") is None
 

@@ -147,6 +147,19 @@ def test_loops_are_dropped(before: str, text: str, after: str):
     assert found.begins >= 0
 
 
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "Wait, let me check the sum again. " * 30,
+        "".join(f"So the value of case {n} is the same as it was before, and I go on. " for n in range(36)),
+    ],
+    ids=["verbatim", "near"],
+)
+def test_of_a_loop_that_a_text_ends_in_less_is_enough(loop: str):
+    assert repeated(prose(3000, seed=1) + loop) is not None
+    assert repeated(prose(3000, seed=1) + loop + prose(3000, seed=2)) is None
+
+
 def test_the_detail_says_what_how_often_and_where():
     drop = repetition()(reply(prose(500) + "Wait, is that right? " * 300, "4"), None)
     assert drop is not None

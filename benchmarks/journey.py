@@ -1,7 +1,7 @@
 """Journeys against shortcuts on Countdown: the shipped recipe, with and without its errors in the loss, three seeds.
 
     python benchmarks/journey.py                    all that is not done yet, and the table for docs/journey.md
-    python benchmarks/journey.py run SEED ARM       one run of it: journey, masked, prompts or tokens
+    python benchmarks/journey.py run SEED ARM       one run of it: journey, masked, fifth, prompts or tokens
     python benchmarks/journey.py table              the table of what is done
 
 A seed draws other slips of the teacher and other batches; of the 2,581 problems of this world each draws nearly all.
@@ -32,6 +32,7 @@ SEEDS = (0, 1, 2)
 TAUGHT = {
     "journey": "journeys",
     "masked": "journeys, errors masked",
+    "fifth": "a fifth journeys, errors masked",
     "prompts": "shortcuts, equal prompts",
     "tokens": "shortcuts, equal tokens",
 }
@@ -64,6 +65,8 @@ def built(arm: str, journey: Use) -> dict[str, Any]:
     match arm:
         case "masked":
             return {**whole, "teach_errors": False}
+        case "fifth":
+            return {**whole, "teach_errors": False, "share_of_journeys": 0.2}
         case "tokens":
             return {"use": "shortcut", "of": whole, "match": "tokens"}
         case _:

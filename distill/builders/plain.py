@@ -1,6 +1,6 @@
 """Examples that say what the trace says."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from distill.builders import Builder, Lesson, Workshop
 from distill.formats import TraceFormat
@@ -10,16 +10,7 @@ from distill.types import Example
 
 def plain() -> Builder:
     """Thought and answer, in the student's trace format; not those that hold its marks and would be read as others."""
-
-    def build(lesson: Lesson, workshop: Workshop) -> Iterable[Example]:
-        for candidate in lesson.kept:
-            if not workshop.trace_format.holds(candidate.trace.thinking, candidate.trace.answer):
-                workshop.tally("not taught: a mark of the trace format in the text")
-                continue
-            reply = workshop.trace_format.render(candidate.trace.thinking, candidate.trace.answer)
-            yield example(candidate, workshop.trace_format, reply)
-
-    return build
+    return plain_examples
 
 
 def answer_only() -> Builder:
@@ -30,6 +21,16 @@ def answer_only() -> Builder:
             yield example(candidate, workshop.trace_format, candidate.trace.answer)
 
     return build
+
+
+def plain_examples(lesson: Lesson, workshop: Workshop) -> Iterator[Example]:
+    """What `plain` builds."""
+    for candidate in lesson.kept:
+        if not workshop.trace_format.holds(candidate.trace.thinking, candidate.trace.answer):
+            workshop.tally("not taught: a mark of the trace format in the text")
+            continue
+        reply = workshop.trace_format.render(candidate.trace.thinking, candidate.trace.answer)
+        yield example(candidate, workshop.trace_format, reply)
 
 
 def example(candidate: Candidate, trace_format: TraceFormat, reply: str) -> Example:

@@ -72,7 +72,7 @@ _REFUSAL = re.compile("|".join(f"(?:{pattern})" for pattern in _REFUSALS), re.IG
 _ERROR = re.compile(rf"(?:```\w*)?[\s`*\"'#]*(?:{'|'.join(_ERRORS)})", re.IGNORECASE)
 _ABOUT = re.compile(
     r"\b(?:http|html|xml|json|api|error|exception|status code|language model|AI|timeout|traceback|translat\w+|"
-    r"refus\w+|apolog\w+|dialogue)\b",
+    r"apolog\w+|dialogue)\b",
     re.IGNORECASE,
 )
 

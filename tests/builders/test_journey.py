@@ -191,6 +191,25 @@ def test_errors_can_be_read_and_not_taught(name: str):
     assert reply[:start].endswith("I multiply first.\n"), "the steps before the error are taught"
 
 
+def test_a_share_of_the_journeys_is_told_and_plain_examples_of_the_others():
+    right = [candidate(f"right-{n}", RIGHT, ANSWER, "correct") for n in range(200)]
+    workshop = FakeWorkshop()
+    examples = built(lesson(right), workshop, share_of_journeys=0.2)
+    assert len(examples) == 200
+    journeys = [found for found in examples if "146" in found.completion[0]["content"]]
+    assert 20 <= len(journeys) <= 60
+    assert {len(found.trace_ids) for found in journeys} == {2}
+    assert workshop.tallies == {"a journey": len(journeys), "a plain example beside the journeys": 200 - len(journeys)}
+    assert examples == built(lesson(right), FakeWorkshop(), share_of_journeys=0.2)
+    assert len([found for found in built(lesson(right)) if "146" in found.completion[0]["content"]]) == 200
+
+
+@pytest.mark.parametrize("share", [0, -0.1, 1.5])
+def test_a_share_that_is_none_is_refused(share: float):
+    with pytest.raises(PluginError, match="share_of_journeys is"):
+        journey(share_of_journeys=share)
+
+
 @pytest.mark.parametrize("gap", ["\n", "\n\n"])
 def test_the_errors_of_several_detours_are_found_in_the_text(gap: str):
     first, second = (f"I try {n}.{gap}12 * 13 = {n}" for n in (146, 147))

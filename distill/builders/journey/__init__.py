@@ -12,7 +12,7 @@ from distill.builders.journey.asking import Asker
 from distill.builders.journey.checks import Bounds
 from distill.builders.journey.finders import JUDGE_FREE, Finder
 from distill.builders.journey.judge import Judge
-from distill.builders.journey.maker import Journeys
+from distill.builders.journey.maker import Journeys, Told
 from distill.builders.journey.phrases import check_phrases
 from distill.builders.journey.rollouts import Rollouts
 from distill.builders.journey.tree import Tree, judged
@@ -33,6 +33,7 @@ def journey(
     max_share: float = Bounds.max_share,
     phrases: Sequence[str] = (),
     teach_errors: bool = True,
+    share_of_journeys: float = 1.0,
     otherwise: str = "nothing",
     engine: Mapping[str, Any] | None = None,
     sampling: Mapping[str, Any] | None = None,
@@ -55,6 +56,8 @@ def journey(
         phrases: Acknowledgements of your own, with ``{said}`` for the error and ``{truth}`` for what holds instead.
         teach_errors: Whether the errors themselves are in the loss. If not, the student reads them, and is taught what
             comes before and after.
+        share_of_journeys: Of the traces that make a journey, how many are taught as one, drawn by the recipe's seed; of
+            the others the plain example is.
         otherwise: What a kept trace gives that makes no journey: `plain` its plain example, `nothing` none.
         engine: Whom `rollouts` and `judge` ask: a block like ``generate.teacher``.
         sampling: As ``generate.sampling``.
@@ -71,6 +74,8 @@ def journey(
         PluginError: If an option is not what it should be.
     """
     bounds = _bounds(max_share, detours=detours, rollouts=rollouts, votes=votes, width=width, depth=depth)
+    if not 0 < share_of_journeys <= 1:
+        raise PluginError(f"filter.build: share_of_journeys is {share_of_journeys!r}; give a share above 0, at most 1")
     _choose("otherwise", otherwise, "plain", "nothing")
     _choose("by", by, "splice", "tree")
     _choose("score", score, *ASKING)
@@ -89,7 +94,8 @@ def journey(
     if by == "tree" or "rollouts" in names:
         _goes_on(engine)
     finders = [_finder(name, asking) for name in names]
-    return Journeys(finders, bounds, tuple(phrases), otherwise, teach_errors, tree if by == "tree" else None)
+    told = Told(teach_errors, share_of_journeys, otherwise)
+    return Journeys(finders, bounds, tuple(phrases), told, tree if by == "tree" else None)
 
 
 def _bounds(max_share: float, **counts: int) -> Bounds:

@@ -2,8 +2,9 @@
 
 import inspect
 import random
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,13 +14,25 @@ from distill.builders.journey.draft import Draft
 from distill.builders.journey.finders import Case, Finder
 from distill.builders.journey.splice import Turn, spliced
 from distill.builders.journey.tree import Tree
-from distill.builders.plain import plain
+from distill.builders.plain import plain_examples
 from distill.formats import TraceFormat
 from distill.selectors import Candidate
 from distill.types import Example
 
 MOST_TRIED = 8
 """Wrong samples in which an error is looked for, for one right one: a finder may ask a model."""
+
+
+class Told(NamedTuple):
+    """What is taught of a trace that makes a journey, and of one that makes none; as `journey` has it."""
+
+    teach_errors: bool
+    share_of_journeys: float
+    otherwise: str
+
+    def draws(self, seed: str) -> bool:
+        """Whether a journey is taught as one."""
+        return self.share_of_journeys == 1 or random.Random(f"{seed}/told").random() < self.share_of_journeys
 
 
 @dataclass(frozen=True)
@@ -29,26 +42,27 @@ class Journeys:
     finders: Sequence[Finder]
     bounds: Bounds
     phrases: Sequence[str]
-    otherwise: str
-    teach_errors: bool = True
+    told: Told
     tree: Tree | None = None
     """Searches for turns where it is given, instead of taking them from wrong samples."""
 
     async def __call__(self, lesson: Lesson, workshop: Workshop) -> list[Example]:
         """See `distill.builders.Builder`."""
-        examples: list[Example] = []
-        for candidate in lesson.kept:
-            found = await self.of(candidate, lesson, workshop)
-            if isinstance(found, Draft):
-                workshop.tally("a journey")
-                sources = [candidate.trace.id] if self.tree else [*found.thoughts]
-                example = taught(found, candidate, sources, workshop.trace_format)
-                examples.append(example if self.teach_errors else masked(example, found, workshop.trace_format))
-                continue
+        return [one for right in lesson.kept for one in await self._taught(right, lesson, workshop)]
+
+    async def _taught(self, right: Candidate, lesson: Lesson, workshop: Workshop) -> Iterable[Example]:
+        found = await self.of(right, lesson, workshop)
+        as_it_is = Lesson(lesson.problem, [right])
+        if isinstance(found, str):
             workshop.tally(f"no journey: {found}")
-            if self.otherwise == "plain":
-                examples += plain()(Lesson(lesson.problem, [candidate]), workshop)  # type: ignore[arg-type]
-        return examples
+            return plain_examples(as_it_is, workshop) if self.told.otherwise == "plain" else ()
+        if not self.told.draws(f"{workshop.seed}/{right.trace.id}"):
+            workshop.tally("a plain example beside the journeys")
+            return plain_examples(as_it_is, workshop)
+        workshop.tally("a journey")
+        sources = [right.trace.id] if self.tree else [*found.thoughts]
+        example = taught(found, right, sources, workshop.trace_format)
+        return [example if self.told.teach_errors else masked(example, found, workshop.trace_format)]
 
     async def of(self, right: Candidate, lesson: Lesson, workshop: Workshop) -> Draft | str:
         """A kept trace's journey that stands every check, or why there is none."""

@@ -8,14 +8,14 @@ at its first match, and that the answer is read off the way there.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from distill.builders import Builder, Lesson, Workshop
 from distill.builders.journey.checks import broken, misjudged
 from distill.builders.journey.countdown import countdown_slip
-from distill.builders.plain import example, plain
+from distill.builders.plain import example, plain_examples
 from distill.errors import PluginError
 from distill.selectors import Candidate
 from distill.selectors.answers import several
@@ -96,8 +96,7 @@ class _Streams:
                 continue
             workshop.tally(f"no stream: {found}")
             if self.falls_back:
-                given = plain()(Lesson(lesson.problem, [candidate]), workshop)
-                examples += given if isinstance(given, Iterable) else []
+                examples += plain_examples(Lesson(lesson.problem, [candidate]), workshop)
         return examples
 
     async def _of(self, candidate: Candidate, workshop: Workshop) -> Example | str:

@@ -110,7 +110,7 @@ def arm_of(seed: int, arm: str) -> Arm | None:
             back.append(slip is None or slip.start > taken.start())
     return Arm(
         len(examples),
-        sum(len(one["completion"][0]["content"].encode()) for one in examples) / 1000,
+        sum(taught_bytes(one) for one in examples) / 1000,
         json.loads((eval_dir / "scores.json").read_text()),
         len(slips),
         sum(slips),
@@ -118,6 +118,13 @@ def arm_of(seed: int, arm: str) -> Arm | None:
         sum(back),
         len(outcomes),
     )
+
+
+def taught_bytes(example: dict[str, Any]) -> int:
+    """Bytes of an example's reply that are in the loss."""
+    content: str = example["completion"][0]["content"]
+    masked = sum(len(content[start:end].encode()) for start, end in example.get("masked", []))
+    return len(content.encode()) - masked
 
 
 def records(path: Path) -> Sequence[dict[str, Any]]:

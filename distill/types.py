@@ -143,7 +143,7 @@ class Example(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     problem_id: str
     trace_ids: list[str]
     """The traces it was built from: one for a plain example, several for a journey."""
-    masked: list[tuple[int, int]] = msgspec.field(default_factory=list[tuple[int, int]])
+    masked: list[tuple[int, int]] = []
     """Characters of the completion, from and to, that the student reads but is not taught: the errors of a journey."""
 
 

@@ -6,6 +6,7 @@ and of numbers; what is equal only by algebra counts as different.
 """
 
 import re
+from bisect import bisect
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -28,11 +29,15 @@ _PART = re.compile(
     r"^\W*(?:\(?[a-z0-9]{1,3}[).:]|(?:sub)?(?:part|problem|question|case|step|section)\b)", re.IGNORECASE
 )
 _LABEL_OF_PART = re.compile(
-    r"^[ \t>#*_-]*(?:(?:part|question)\s*)?(?:\(([a-z]|[ivx]{1,4}|\d)\)|([a-z]|[ivx]{1,4}|\d)[.):])",
+    r"^[ \t>#*_-]*(?:(?:part|question)\s*)?(?:\(([a-z]|[ivx]{1,4}|\d)\)|([a-z]|[ivx]{1,4})\)|(\d)[.)])",
     re.IGNORECASE | re.MULTILINE,
 )
 _ASKED_PART = re.compile(r"(?<![\w)])\(([a-z]|[ivx]{1,4}|\d)\)\s|^[ \t]*(\d)[.)]\s", re.IGNORECASE | re.MULTILINE)
-_NOTHING = re.compile(r"(?:[\s?.…_~]|\\(?:[lc]?dots|quad|qquad|[,;:! ]))*")
+_NOTHING = re.compile(
+    r"(?:\s|\\(?:quad|qquad|[,;:! ]))*(?:\?+|\.{2,}|…|_+|\\[lc]?dots)?(?:\s|\\(?:quad|qquad|[,;:! ]))*"
+)
+_NESTED = 3
+"""How deep `\\text{}` may stand in `\\text{}`."""
 _JOINTS = frozenset("and so because since as which option or but".split())
 _WRAPPED = re.compile(r"\\(?:text|mathrm|mathbf|textbf|mathit|operatorname|mbox|bm|boldsymbol)\s*\{([^{}]*)\}")
 _NOISE = re.compile(
@@ -73,13 +78,12 @@ def several(answer: str, prompt: str = "") -> Drop | None:
         if _NOTHING.fullmatch(_unwrapped(content)):
             return Drop("an empty answer", f"\\boxed{{{content.strip()}}}")
     shown = {" ".join(map(spelled, group)): " ".join(" ".join(group).split()) for group in groups}
-    parts = _parts(answer, prompt)
-    last = {part: " ".join(map(spelled, group)) for (place, group) in placed for part in [_part_at(parts, place)]}
-    final = " ".join(map(spelled, groups[-1])) if groups else ""
-    for place, group in placed:
-        key = " ".join(map(spelled, group))
-        if not _is_within(key, last[_part_at(parts, place)]) and not _is_within(key, final):
-            return Drop("several answers", " | ".join(shown.values()))
+    keys = [" ".join(map(spelled, group)) for group in groups]
+    parts = _parts_of([place for place, _ in placed], answer, prompt)
+    last = dict(zip(parts, keys, strict=True))
+    settled = (_is_within(key, last[part]) or _is_within(key, keys[-1]) for part, key in zip(parts, keys, strict=True))
+    if not all(settled):
+        return Drop("several answers", " | ".join(shown.values()))
     said = [*_said(answer)]
     if len(set(said)) > 1:
         return Drop("several answers", " | ".join(dict.fromkeys(said)))
@@ -108,22 +112,20 @@ def _placed(text: str) -> list[tuple[int, list[str]]]:
     return groups
 
 
-def _parts(answer: str, prompt: str) -> list[tuple[int, str]]:
-    """Where the parts of an answer begin, and what they are called; none if the problem asks for one answer."""
+def _parts_of(places: Sequence[int], answer: str, prompt: str) -> list[str]:
+    """The label under which each place of an answer stands; all empty if the problem asks for one answer."""
     asked = {"".join(label).lower() for label in _ASKED_PART.findall(prompt)}
-    if prompt.count("?") < 2 and len(asked) < 2:
-        return []
-    return [(label.start(), (label[1] or label[2]).lower()) for label in _LABEL_OF_PART.finditer(answer)]
-
-
-def _part_at(parts: Sequence[tuple[int, str]], place: int) -> str:
-    """The part that a place is in; empty before the first."""
-    return next((name for begins, name in reversed(parts) if begins <= place), "")
+    asks_several = len(re.findall("[?？]", prompt)) > 1 or len(asked) > 1  # noqa: RUF001
+    labels = [*_LABEL_OF_PART.finditer(answer)] if asks_several else []
+    starts = [label.start() for label in labels]
+    if not labels or any(place < starts[0] for place in places):
+        return [""] * len(places)
+    return ["".join(filter(None, labels[bisect(starts, place) - 1].groups())).lower() for place in places]
 
 
 def _unwrapped(value: str) -> str:
-    while (inner := _WRAPPED.sub(r"\1", value)) != value:
-        value = inner
+    for _ in range(_NESTED):
+        value = _WRAPPED.sub(r"\1", value)
     return value
 
 

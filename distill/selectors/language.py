@@ -52,6 +52,7 @@ _SCRIPTS = {name: re.compile(f"[{letters}]") for name, letters in {**_DENSE, **_
 _DENSE_LETTER = re.compile(f"[{''.join(_DENSE.values())}]")
 _RUN = re.compile(f"[{''.join(_DENSE.values())}]+|[{''.join(_ALPHABETS.values())}]{{2,}}")
 _ASCII = re.compile(r"[\x00-\x7f]+")
+_KANA = re.compile("[\u3041-\u309f\u30a1-\u30fa]")
 _GREEK_RUN = re.compile("[\u0370-\u03ff\u1f00-\u1fff]+")
 _GAP = re.compile(r"[^\n\w]*\d{0,6}[^\n\w]*")
 _MAX_GAP = 8
@@ -91,12 +92,12 @@ _SPOKEN_IN = {
     "Georgian": ("Georgian",),
 }
 _NAMES = "|".join([*_SPOKEN_IN, "German", "French", "Spanish", "Portuguese", "Italian", "Dutch"])
-_NAMED = re.compile(rf"\b({_NAMES})\b(?! remainder)", re.IGNORECASE)
-_WANTED = re.compile(rf"\b(?:in|into) ({_NAMES})\b", re.IGNORECASE)
-_TASK = re.compile(
-    r"\b(?:translat\w*|pronounc\w*|grammar|verbs?|nouns?|plural|particles?|idioms?|proverbs?|dialects?|"
-    r"(?:words?|characters?|sentences?|phrases?|alphabet) (?:mean\w*|in|for|from|of)|"
-    rf"(?:{_NAMES}) (?:words?|characters?|letters?|sentences?|phrases?|names?|numerals?|alphabet|language|text))\b",
+_NAMED = re.compile(rf"\b({_NAMES})\b", re.IGNORECASE)
+_TRANSLATES = re.compile(rf"\btranslat\w*\b[^.?!]*\b(?:{_NAMES})\b", re.IGNORECASE)
+_WANTED = re.compile(
+    rf"\b(?:in|into|using) ({_NAMES})(?=\s*(?:[.,:;?!)\"']|please|and\b|or\b|$))|"
+    rf"\b({_NAMES}) (?:words?|characters?|letters?|sentences?|phrases?|verbs?|nouns?|grammar|alphabet|language|"
+    r"translations?|proverbs?|idioms?|poems?|haikus?)\b",
     re.IGNORECASE,
 )
 
@@ -211,13 +212,16 @@ def _is_at_home(run: str, home: set[str]) -> bool:
     if _GREEK_RUN.fullmatch(run):
         # Products of variables are short and bear no accents
         return "Greek" in home or len(run) < 4 or not re.search("[ά-ώἀ-῾]", run)
+    if _KANA.search(run):  # signs of Chinese stand in Japanese too, but not the other way round
+        return "kana" in home
     return any(_SCRIPTS[name].search(run) for name in home)
 
 
 def _asked_for(prompt: str) -> set[str]:
     """The languages that a problem is about, or wants to be answered in."""
-    named = {found.capitalize() for found in _NAMED.findall(prompt)}
-    return named if _TASK.search(prompt) else {found.capitalize() for found in _WANTED.findall(prompt)}
+    if _TRANSLATES.search(prompt):
+        return {found.capitalize() for found in _NAMED.findall(prompt)}
+    return {name.capitalize() for found in _WANTED.findall(prompt) for name in found if name}
 
 
 def _passage(text: str, begins: int, ends: int) -> Passage:

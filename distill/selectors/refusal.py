@@ -28,7 +28,7 @@ _REFUSALS = (
     rf"(?:\w+\s+){{0,2}}?{_HELP}",
     # I cannot help with this request.
     rf"^\W*(?:unfortunately,? )?(?:I|we)\s*{_CANNOT}\s+(?:\w+\s+){{0,2}}?"
-    r"(?:assist|help (?:you )?with|comply|fulfil+|provide (?:an? |any |the )?(?:answers?|assistance|help|solution|"
+    r"(?:assist|help (?:you )?with|comply|fulfil+|provide (?:an? |any )?(?:answers?|assistance|help|solution|"
     r"instructions?|information|guidance|advice|details)|"
     r"engage|support|accommodate|respond to|answer (?:this|that|your))\b",
     r"\b(?:I must|I have to|I need to) (?:respectfully |politely )?decline\b",
@@ -63,7 +63,6 @@ _ERRORS = (
     r"\[?(?:content[ _]filter(?:ed)?|filtered|blocked|no (?:response|output|content)|empty response|error)\]?\s*$",
     r"\{\s*[\"'](?:error|errors|detail|status_code|code)[\"']\s*:",
     r"\{[^{}]{0,80}[\"']type[\"']\s*:\s*[\"'](?:error|\w+_error)[\"']",
-    r"traceback \(most recent call last\)",
     r"<!doctype html\b",
     r"<html\b",
     r"<\?xml\b",
@@ -71,8 +70,7 @@ _ERRORS = (
 _REFUSAL = re.compile("|".join(f"(?:{pattern})" for pattern in _REFUSALS), re.IGNORECASE)
 _ERROR = re.compile(rf"(?:```\w*)?[\s`*\"'#]*(?:{'|'.join(_ERRORS)})", re.IGNORECASE)
 _ABOUT = re.compile(
-    r"\b(?:http|html|xml|json|api|error|exception|status code|language model|AI|timeout|traceback|translat\w+|"
-    r"apolog\w+|dialogue)\b",
+    r"\b(?:http|html|xml|json|api|error|exception|status code|language model|AI|timeout|sorry|apolog\w+)\b",
     re.IGNORECASE,
 )
 

@@ -22,10 +22,14 @@ _MARK = re.compile("|".join([*_MARKS, *_FORMAT_MARKS]))
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})", re.MULTILINE)
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _BRACE = re.compile(r"\\[{}]|[{}]")
-_FORMULA = re.compile(r"\\\\|\\[\[\]()]|\$\$")
+_DISPLAY = re.compile(r"\\\\|\\\[|\\\]")
+_INLINE = re.compile(r"\\\\|\\\(|\\\)")
 _CODE = re.compile(r"^[ \t]*(`{3,}|~{3,}).*?(?:^[ \t]*\1|\Z)|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+_MATHEMATICS = re.compile(r"[=^_]|\\[a-zA-Z]")
+_BLANK = r"[\s\u200b-\u200f\ufeff]*"
 _SAYS_NOTHING = re.compile(
-    r"(?:\W*\b(?:(?:the )?(?:final )?(?:answer|solution)(?: is)?)\b)?[\s*#_$`.,:;!?…(){}\[\]\\\u200b-\u200f\ufeff-]*",
+    rf"{_BLANK}(?:[#*_>\s]*(?:(?:the )?final (?:answer|solution)(?: is)?|(?:the )?answer(?: is)?[\s*_]*:)[\s:*_]*|"
+    rf"\.{{2,}}|…|`{{3,}}\w*\s*`{{3,}}|\$+\s*\$+|\\\[\s*\\\])?{_BLANK}",
     re.IGNORECASE,
 )
 _ENVIRONMENT = re.compile(r"\\(begin|end)\s*\{(\w+\*?)\}")
@@ -88,7 +92,7 @@ def left_open(text: str) -> str | None:
         last = box
     if last and not _closes(text, last.end()):
         return "a box"
-    if _is_formula_open(_CODE.sub(" ", text)):
+    if _last(_DISPLAY, text) == "\\[" or _is_inline_open(_CODE.sub(" ", text)):
         return "a formula"
     depth: dict[str, int] = {}
     for mark in _ENVIRONMENT.finditer(text):
@@ -97,14 +101,14 @@ def left_open(text: str) -> str | None:
     return f"the environment {still!r}" if still else None
 
 
-def _is_formula_open(text: str) -> bool:
-    last = ""
-    for sign in _FORMULA.finditer(text):
-        if sign[0] == "$$":
-            last = "" if last == "$$" else "$$"
-        elif sign[0] != "\\\\":
-            last = sign[0]
-    return last in ("\\[", "\\(", "$$")
+def _last(signs: re.Pattern[str], text: str) -> str:
+    """The last of some signs, with no escaped backslash among them."""
+    return next((found for found in reversed(signs.findall(text)) if found != "\\\\"), "")
+
+
+def _is_inline_open(text: str) -> bool:
+    # Regular expressions hold the same sign, so what follows has to be mathematics
+    return _last(_INLINE, text) == "\\(" and bool(_MATHEMATICS.search(text, text.rindex("\\(") + 2))
 
 
 def _is_fence_open(text: str) -> bool:

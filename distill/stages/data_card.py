@@ -31,7 +31,7 @@ TRACES = {"sharegpt": "messages: conversations, system: system", "messages": "me
 """How `generate.adopt` reads the rows again, by form."""
 _COMPLETIONS = "`prompt` and `completion`: messages, in TRL's prompt-completion form; the loss is on the completion."
 _MASKED = (
-    " `masked`: characters of the completion, from and to, that are not to be in the loss, as they are errors of a "
+    " `masked`: characters of the completion, from and to, that are not to be in the loss, such as the errors of a "
     "journey."
 )
 UNMASKED = "what some examples mask cannot be said in this form, and would be taught from it"

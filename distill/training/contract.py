@@ -278,7 +278,7 @@ def _reply_findings(chat: Chat, reply: str, row: Row) -> Iterator[Finding]:
 
 def _masked_findings(chat: Chat, written: str, masked: Sequence[tuple[int, int]], row: Row) -> Iterator[Finding]:
     for (start, end), tokens in itertools.zip_longest(masked, row.masked):
-        text = written[start:end]
+        text = written[start:end] if 0 <= start < end <= len(written) else ""
         if text and tokens and text.strip() in chat.text(row.input_ids[slice(*tokens)]):
             continue
         yield Finding(
@@ -286,7 +286,7 @@ def _masked_findings(chat: Chat, written: str, masked: Sequence[tuple[int, int]]
             f"characters {start} to {end} are to be left out of the loss, but no tokens hold {text[:CONTEXT]!r}",
             "Take a fast tokenizer, which knows the place of each token, or build the examples without `masked`"
             if text
-            else f"The builder that masked them is wrong: the reply has {len(written)}",
+            else f"The builder that masked them is wrong: they are none of the reply's {len(written)}",
         )
         return
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -186,6 +187,7 @@ def test_errors_can_be_read_and_not_taught(name: str):
     )
     reply = masked.completion[0]["content"]
     assert (reply, taught.masked) == (taught.completion[0]["content"], [])
+    assert b"masked" not in msgspec.json.encode(taught), "what is seldom there is not written"
     [(start, end)] = masked.masked
     assert reply[start:end] == "12 * 13 = 146"
     assert reply[:start].endswith("I multiply first.\n"), "the steps before the error are taught"

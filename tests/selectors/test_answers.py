@@ -1,5 +1,7 @@
 """The gate on several answers: which are different, and which are one in parts or in other words."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,12 +58,12 @@ def test_equal_answers_and_parts_of_one_pass(text: str):
     assert several(text) is None
 
 
-@pytest.mark.parametrize("content", ["", " ", "?", "...", r"\ldots", r"\text{}", r"\text{ ? }", r"\quad"])
+@pytest.mark.parametrize("content", ["", " ", "?", "...", r"\ldots", r"\text{}", r"\text{\mathrm{ }}", r"\quad"])
 def test_an_empty_box_is_no_answer(content: str):
     assert several(rf"What is N? \boxed{{{content}}}.") == ("an empty answer", rf"\boxed{{{content.strip()}}}")
 
 
-@pytest.mark.parametrize("content", ["+", ">", r"\emptyset", "∞", "-", "x", "0"])
+@pytest.mark.parametrize("content", ["+", ">", r"\emptyset", "∞", "-", "x", "0", ".", "~", "[]"])
 def test_a_sign_is_an_answer(content: str):
     assert several(rf"It is \boxed{{{content}}}.") is None
 
@@ -71,8 +73,21 @@ LABELLED = [
     "**(a)** \\boxed{30}\n\n**(b)** After 4 hours:\n\n\\boxed{4}",
     "(a) $\\boxed{30}$\n(b) $\\boxed{4}$",
     "1. Left: \\boxed{30}\n2. Empty: \\boxed{4}",
+    "# (A)\n\\boxed{30}\n# (B)\n\\boxed{4}",
     "Part (a): it is \\boxed{30}, that is\n\\boxed{30\\text{ l}}.\nPart (b): \\boxed{4}",
 ]
+
+
+def test_options_and_steps_are_no_parts():
+    text = "A. 3 no\nB. 4 \\boxed{B}\n\n1. check\n\\boxed{C}"
+    assert several(text, "Is it 3? Or is it 4?") is not None
+
+
+def test_many_boxes_are_compared_in_no_time():
+    started = time.perf_counter()
+    several("1.\\boxed{1}\n" * 20_000, "a? b?")
+    several("\\boxed{" + "\\text{" * 20_000, "a? b?")
+    assert time.perf_counter() - started < 5
 
 
 @pytest.mark.parametrize("text", LABELLED)

@@ -42,6 +42,11 @@ def test_a_slip_is_found_and_shown(text: str, passage: str | None):
     assert text[found.begins :].startswith(found.text)
 
 
+def test_a_chinese_problem_that_slips_into_japanese_is_seen():
+    assert slip("まず面積を計算します。次に答えを出します。", "求三角形的面积") is not None
+    assert slip("约翰・史密斯有五个苹果。", "约翰有几个苹果？") is None
+
+
 def test_letters_of_an_alphabet_count_half_over_all_of_a_text():
     assert slip("I am אני בטוח here.", ENGLISH) is not None, "seven letters in two words"
     assert slip("I am אני בטו here.", ENGLISH) is None
@@ -66,7 +71,13 @@ def test_a_language_that_the_problem_is_about_is_at_home(prompt: str, text: str)
 
 @pytest.mark.parametrize(
     "prompt",
-    ["Use the Chinese remainder theorem in words.", "A Chinese and a Japanese student share 5 apples. Who has more?"],
+    [
+        "Use the Chinese remainder theorem in words.",
+        "A Chinese and a Japanese student share 5 apples. Who has more?",
+        "A Chinese lab accelerates particles to 0.9c. Find gamma.",
+        "What is the plural of ox? A Chinese farmer has 5 oxen.",
+        "In Chinese class there are 30 students; each learns 12 verbs.",
+    ],
 )
 def test_a_name_alone_brings_no_language_home(prompt: str):
     assert slip("So x = 5. 我们需要检查一下这个结果 and then we go on.", prompt) is not None

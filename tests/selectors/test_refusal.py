@@ -54,7 +54,6 @@ ERRORS = [
     "This model's maximum context length is 4097 tokens.",
     "upstream connect error or disconnect/reset before headers.",
     "Request timed out.",
-    'Traceback (most recent call last):\n  File "main.py", line 3',
     "An unexpected error occurred.",
     "[content filtered]",
     "content_filter",
@@ -82,6 +81,7 @@ HONEST = [
     "<think> is not here: x = 2",
     "The AI in the story wins 3 games.",
     "I cannot provide a closed form, but a bound: it is 5.",
+    "We cannot provide the solution in closed form, but numerically it is 5.",
 ]
 
 
@@ -108,6 +108,7 @@ def test_honest_tries_pass(text: str):
 
 def test_a_problem_about_it_is_let_off():
     assert refused("Je suis désolé, mais je ne peux pas.", "Translate 'I am sorry, but I cannot' into French.") is None
+    assert refused("I'm sorry, but I can't assist with that.", "Translate the triangle by (1, 2).") is not None
     assert refused("503 Service Unavailable", "Which HTTP status says that a server is overloaded?") is None
     assert refused("As an AI language model I would say no.", "What would a language model say?") is None
 

@@ -147,17 +147,23 @@ def test_loops_are_dropped(before: str, text: str, after: str):
     assert found.begins >= 0
 
 
-@pytest.mark.parametrize(
-    "loop",
-    [
-        "Wait, let me check the sum again. " * 30,
-        "".join(f"So the value of case {n} is the same as it was before, and I go on. " for n in range(36)),
-    ],
-    ids=["verbatim", "near"],
-)
-def test_of_a_loop_that_a_text_ends_in_less_is_enough(loop: str):
+def test_of_a_loop_that_a_text_ends_in_less_is_enough():
+    loop = "Wait, let me check the sum again. " * 30
     assert repeated(prose(3000, seed=1) + loop) is not None
     assert repeated(prose(3000, seed=1) + loop + prose(3000, seed=2)) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It prints:\n\n```\n" + "Hello, World!\n" * 80 + "```",
+        "\n".join(f"{n} bottles of beer on the wall, {n} bottles of beer. Take one down." for n in range(30, 10, -1)),
+        str([{"id": n, "name": f"user{n}", "active": True, "roles": ["member"]} for n in range(30)]),
+    ],
+    ids=["the output of a program", "verses", "data"],
+)
+def test_what_a_problem_wants_repeated_may_end_an_answer(text: str):
+    assert repeated(prose(500) + text) is None
 
 
 def test_the_detail_says_what_how_often_and_where():

@@ -155,6 +155,13 @@ def masked(given: Example, *spans: tuple[int, int]) -> Example:
     return msgspec.structs.replace(given, masked=[*spans])
 
 
+@pytest.mark.parametrize("span", [(9, 9), (14, 10), (25, 4000), (-3, 9)])
+def test_a_span_that_is_none_of_the_reply_is_refused(span: tuple[int, int]):
+    said = broken(chat_of(FAMILIES["qwen3"]), masked(good(FAMILIES["qwen3"]), span))
+    assert f"characters {span[0]} to {span[1]}" in said
+    assert "The builder that masked them is wrong" in said
+
+
 def test_a_tokenizer_that_knows_no_places_cannot_mask(monkeypatch: pytest.MonkeyPatch):
     chat = chat_of(FAMILIES["qwen3"])
     monkeypatch.setattr(type(chat.tokenizer), "is_fast", False)

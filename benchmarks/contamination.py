@@ -1,6 +1,6 @@
 """How well and how fast decontamination finds benchmark problems, beside the published rules. Prints markdown tables.
 
-python benchmarks/contamination.py pairs --pairs FILE.jsonl
+python benchmarks/contamination.py pairs [--pairs FILE.jsonl]
 python benchmarks/contamination.py neighbours --texts FILE.jsonl
 python benchmarks/contamination.py speed [--problems 100000] [--datasets]
 
@@ -12,6 +12,7 @@ anew from their description: any shared 8-gram of words, prompts of fewer than 8
 
 import argparse
 import json
+import lzma
 import multiprocessing
 import time
 from collections import Counter, defaultdict
@@ -25,6 +26,7 @@ from rapidfuzz import fuzz
 
 from distill.selectors.contamination import Index, Item, Options
 
+WRITTEN = Path(__file__).parent.parent / "tests/selectors/written_pairs.jsonl.xz"
 N = 8
 Made = TypeVar("Made")
 KINDS_SHOWN = ("copied", "recased", "numbers swapped", "reworded", "inside a longer text", "short, copied", "fresh")
@@ -113,7 +115,9 @@ def scored(pairs: Iterable[Pair], says: Callable[[Pair], bool]) -> dict[str, Sco
 
 
 def print_pairs(path: Path) -> None:
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    stored = path.read_bytes()
+    text = (lzma.decompress(stored) if path.suffix == ".xz" else stored).decode()
+    rows = [json.loads(line) for line in text.split("\n") if line]
     known = [row for row in rows if row["label"] is not None]
     pairs = [Pair(row["extra"]["kind"], row["label"], row["problem"], row["output"]) for row in known]
     print(f"{len(pairs)} pairs; {len(rows) - len(known)} undecided ones are left out.")
@@ -322,7 +326,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     pairs = commands.add_parser("pairs")
-    pairs.add_argument("--pairs", type=Path, required=True)
+    pairs.add_argument("--pairs", type=Path, default=WRITTEN, help="the tests' own if not given")
     neighbours = commands.add_parser("neighbours")
     neighbours.add_argument("--texts", type=Path, required=True)
     speed = commands.add_parser("speed")

@@ -3,13 +3,16 @@
 import random
 import string
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distill.selectors.contamination import METHODS, Index, Item, Match, Options
-from distill.selectors.contamination.text import head, key
+from distill.selectors.contamination.entry import Overlap, Text
+from distill.selectors.contamination.text import anchors, head, key, language, masked, tokens
+from distill.selectors.contamination.weights import Weights
 
 FERRY = (
     "A ferry carries 48 bicycles and 17 vans across the Limfjord each morning. On Thursdays Oddvar lets 9 more vans on "
@@ -149,6 +152,84 @@ def test_two_forms_in_one_suite_are_both_forms():
     filled = [Item("s", f"{n}", templates[n % 2].format(n + 40, [n, n + 5, n + 9])) for n in range(40)]
     index = Index(filled, Options(ngram=8))
     assert all(index.match(template.format(41, [3, 77, 12])) is None for template in templates)
+
+
+def test_numbers_in_words_are_numbers():
+    assert tokens("Thirty-four geese, a dozen eggs and Seventy-one.") == tokens("34 geese, a 12 eggs and 71.")
+    assert masked("thirty-four geese and a dozen") == masked("34 geese and a 12")
+    assert "#30" in tokens("the thirty-fourth goose")
+    assert tokens("thirty-\u017fix") == tokens("thirty-six")
+    assert masked("thirty-\u017fix") == ("#", "-", "\u017fix")  # a long s is no s to a comparison of letters
+
+
+TRANSLATED = {
+    "Spanish, of ASCII alone": (
+        "Un ferry lleva por el Limfjord 48 bicicletas y 17 furgonetas cada tarde. Los jueves el marinero Oddvar deja "
+        "subir otras 9 furgonetas y rechaza 12 bicicletas. Di la suma de los coches que cruzan el fiordo los jueves."
+    ),
+    "German": (
+        "Jeden Morgen bringt eine Fähre 48 Fahrräder und 17 Lieferwagen über den Limfjord. Am Donnerstag lässt der "
+        "Matrose 9 weitere Lieferwagen an Bord und weist 12 Fahrräder ab. Wie viele Fahrzeuge sind es dann?"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", TRANSLATED.values(), ids=TRANSLATED.keys())
+def test_a_translation_within_latin_letters_is_found_by_what_it_keeps(text: str):
+    match = found(text)
+    assert match is not None
+    assert (match.item, match.method) == ("ferry", "translation")
+    assert found(text.translate(str.maketrans("14789", "25136"))) is None
+    assert Index([Item("s", "0", text)]).match(FERRY.replace("ferry", "boat")) is not None
+
+
+def test_a_translation_of_a_test_keeps_its_code():
+    item = Item("code", "0", "Write a function that gives the price of a basket. assert price_of(['fig', 'nut']) == 74")
+    text = "Escribe una función que devuelve el precio de una cesta de la compra. assert price_of(['fig', 'nut']) == 74"
+    match = Index([item, *SUITE]).match(text)
+    assert match is not None
+    assert match.item == "0"
+
+
+def test_two_texts_of_one_language_are_no_translation():
+    others = ["On Oddvar's farm in the Limfjord 48 hens of 17 months lay 9 eggs for 12 guests. How many are there?"]
+    others += ["Find the sum of the numbers 48, 17, 9 and 12, and then the product of these and of their squares."]
+    assert all(found(text, methods=("translation",)) is None for text in others)
+
+
+def test_the_letter_of_a_choice_is_no_english_word():
+    quiz = "Was ist die größte Insel der Ostsee?\nA Rügen\nB Seeland\nC Gotland\nD Öland"
+    assert language(quiz) == "latin"
+    assert anchors(quiz) == frozenset()
+    assert language("What is the largest island in the Baltic?\nA. Rügen\nB. Seeland\nC. Gotland") == "en"
+    assert (
+        language("def swap(pair: tuple[int, int]) -> tuple[int, int]:\n# 交换两个元素的位置并返回新的元组") == "other"
+    )
+    assert language("x = 3; y = 4") == ""
+
+
+def test_a_text_with_other_numbers_is_not_nearly_the_same():
+    renumbered = FERRY.translate(str.maketrans("14789", "25136"))
+    assert found(renumbered, methods=("fuzzy",)) is None
+    assert found(renumbered, methods=("masked",)) is not None
+    assert found(FERRY.replace("across", "over"), methods=("fuzzy",)) is not None
+    assert found(renumbered.replace("Thursdays", "Thursdays at 6"), methods=("masked",)) is None
+
+
+def test_numbers_speak_for_a_paraphrase_and_against_it():
+    weights = Weights(())
+
+    def said(item: str, text: str) -> float:
+        overlap = Overlap.of(Text.of(item, weights), Text.of(text, weights), weights)
+        return overlap.paraphrase - replace(overlap, of_many_numbers=0.0).paraphrase
+
+    item = "Gudrun knits 16 mittens from 7 balls of wool and gives 5 of them to her niece. How many are left?"
+    text = "From {} balls of wool Gudrun makes {} mittens, of which her niece gets {}. How many are left to Gudrun?"
+    assert said(item, text.format(7, 16, "five")) > 0
+    assert said(item, text.format(8, 24, 9)) < 0
+    assert said(item, text.format("some", "several", "a few")) == 0
+    assert said(item.replace("7", "a few"), text.format("a few", 24, 9)) == 0
+    assert said(f"{item}\n>>> mittens(16, 7)", text.format(8, 24, 9)) == 0
 
 
 def test_a_short_item_whose_words_lie_scattered_in_a_long_text_is_not_in_it():

@@ -6,10 +6,11 @@ The methods are asked from the surest to the least sure, and the first that answ
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from distill.selectors.contamination import text as texts
 from distill.selectors.contamination.embedding import Embedded
-from distill.selectors.contamination.entry import KEPT_NUMBERS, OWN_ANCHORS, Overlap, Text, alike, contained
+from distill.selectors.contamination.entry import KEPT_NUMBERS, OWN_ANCHORS, Overlap, Text, alike, contained, renumbered
 from distill.selectors.contamination.items import Item, Match, Method, Options
 from distill.selectors.contamination.ngrams import Boilerplate, NGrams
 from distill.selectors.contamination.retrieval import Retrieval, best
@@ -31,6 +32,14 @@ LONG = 80
 """Words of an item whose last line is a question in its own right, as after a passage to read."""
 QUESTION = 8
 """Words that such a question has at least."""
+
+
+class _Foreign(NamedTuple):
+    """Items that a text may be a translation of."""
+
+    places: list[int]
+    entries: list[Text]
+    anchors: Retrieval
 
 
 class Index:
@@ -98,8 +107,8 @@ class Index:
                     self._owners.append(place)
                     self._entries.append(Text.of(text, self._weights))
         self._retrieval = Retrieval(self._entries, self._weights)
-        self._anchored = [Text.of(core, self._weights, with_dates=True) for core in self._cores]
-        self._anchors = Retrieval(self._anchored, self._weights, common=1.0)
+        self._languages = [texts.language(item.text) for item in self.items]
+        self._foreign: dict[str, _Foreign] = {}
 
     def match(self, text: str) -> Match | None:
         """Why the text is in the benchmark: the first reason found; None if there is none."""
@@ -151,11 +160,11 @@ class Index:
         options, methods = self.options, self._methods
         if overlap.tells(self._floor):
             # What is alike shares most of its tokens, so the dearer comparisons are spared where they do not.
-            if "masked" in methods and overlap.of_item > 0.3 and entry.numbers != text.numbers:
+            if "masked" in methods and overlap.of_item > 0.3 and renumbered(entry, text):
                 score = alike(entry.template, text.template, options.masked)
                 if score >= options.masked:
                     return "masked", score
-            if "fuzzy" in methods and overlap.of_item > 0.3:
+            if "fuzzy" in methods and overlap.of_item > 0.3 and overlap.kept_numbers >= KEPT_NUMBERS:
                 score = alike(entry.plain, text.plain, options.fuzzy)
                 if score >= options.fuzzy:
                     return "fuzzy", score
@@ -168,18 +177,37 @@ class Index:
         return None
 
     def _translated(self, text: str, ready: Text) -> Iterator[Match]:
-        """Another language keeps numbers, dates, formulas and, in other scripts, Latin names."""
-        if "translation" not in self._methods or text.isascii():
+        """Another language keeps numbers, dates, formulas, code and names; another script all that is Latin."""
+        language = texts.language(text) if "translation" in self._methods else ""
+        if not language:
             return
-        shared = self._anchors.shares(ready.tokens)
-        for place in best(shared, TRANSLATIONS):
-            if shared[place] < self._floor - MARGIN + TRANSLATION_MARGIN or self._is_form[place]:
-                continue
-            overlap = Overlap.of(self._anchored[place], ready, self._weights)
-            anchors = self._weights.total(token for token in ready.tokens if token.isascii())
-            kept = overlap.kept_numbers >= KEPT_NUMBERS and overlap.weight >= OWN_ANCHORS * anchors
-            if kept and texts.foreign_to(text, self.items[place].text):
-                yield self._matched(place, "translation", overlap.kept_numbers, overlap.shown(self._weights))
+        foreign = self._foreign_to(language)
+        least = self._floor - MARGIN + TRANSLATION_MARGIN
+        if foreign.anchors.shares(ready.tokens).max(initial=0.0) < least:
+            return  # as always where all are in one language
+        kept = frozenset(filter(str.isascii, ready.tokens)) if language == "other" else texts.anchors(ready.text)
+        anchors = Text.of(ready.text, self._weights, kept)
+        shared = foreign.anchors.shares(kept)
+        for nth in best(shared, TRANSLATIONS):
+            overlap = Overlap.of(foreign.entries[nth], anchors, self._weights)
+            is_kept = overlap.kept_numbers >= KEPT_NUMBERS and overlap.of_text >= OWN_ANCHORS
+            if is_kept and shared[nth] >= least:
+                shown = overlap.shown(self._weights)
+                yield self._matched(foreign.places[nth], "translation", overlap.kept_numbers, shown)
+
+    def _foreign_to(self, language: str) -> _Foreign:
+        """The items in other languages; made ready when the first text comes that needs them."""
+        if language not in self._foreign:
+            places = [
+                place
+                for place, other in enumerate(self._languages)
+                if other not in ("", language) and not self._is_form[place]
+            ]
+            cores = [self._cores[place] for place in places]
+            # Other scripts write months as numbers.
+            entries = [Text.of(core, self._weights, texts.tokens(core) | texts.dates(core)) for core in cores]
+            self._foreign[language] = _Foreign(places, entries, Retrieval(entries, self._weights, common=1.0))
+        return self._foreign[language]
 
     def _matched(self, place: int, method: Method, score: float, shared: str) -> Match:
         suite, item, text = self.items[place]

@@ -4,15 +4,21 @@ import re
 import unicodedata
 from itertools import chain, pairwise
 
-from distill.selectors.contamination.words import FOREIGN, FUNCTION, MONTHS, NUMERALS
+from distill.selectors.contamination.words import FOREIGN, FUNCTION, MONTHS, NUMERALS, TENS, UNITS
 
 _LAYOUT = re.compile(r"\$|\\[()\[\],;!]|\\left(?![a-z])|\\right(?![a-z])|\\displaystyle")
 _UNSEEN = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]+")
 _BETWEEN_DIGITS = re.compile(r"(\d)\s+(?=\d)")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_COMPOUND = re.compile(rf"\b(?:{'|'.join(TENS)})-(?:{'|'.join(UNITS)})\b", re.ASCII | re.IGNORECASE)
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_\u2e80-\U0010ffff]+|[^\W\d_\0-\u2e7f]+")
 _MASKED = re.compile(r"\d+(?:[.,]\d+)*|[^\W_]+|[^\w\s]")
-_DATE = re.compile(rf"\b({'|'.join(MONTHS)})\b(?=\s+\d)", re.IGNORECASE)
+_DATE = re.compile(rf"\b({'|'.join(MONTHS)})\b(?=\s+\d)", re.ASCII | re.IGNORECASE)
+_LATIN_WORD = re.compile(r"[^\W\d_\u0250-\U0010ffff]+")
+_OTHER_WORD = re.compile(r"[^\W\d_\0-\u024f\u2e80-\U0010ffff]+|[^\W\d_\0-\u2e7f]{1,2}")  # East Asian words: two
+_LITERAL = re.compile(r"[\d_\\$=^{}]|[a-z][A-Z]|\w\(")
+_QUOTED = re.compile(r"\"[^\"\n]+\"|(?<!\w)'[^'\n]+'(?!\w)")
+_ENGLISH, _FOREIGN = (frozenset(word for word in small if len(word) > 1) for small in (FUNCTION, FOREIGN))
 _ENDINGS = ("ations", "ation", "ings", "ing", "edly", "ed", "ies", "es", "ers", "er", "ly", "s", "e", "y")
 _STEM = 7
 """Characters of a stem."""
@@ -22,6 +28,8 @@ MOST_REMEMBERED = 20_000
 """Words whose tokens are remembered."""
 LONG_WORD = 32
 """Characters of a word that is worth it; longer ones, as whole lines of Chinese, seldom come again."""
+MOST_NAMES = 1 / 8
+"""Share of a text's words; if more have capitals inside a sentence, they are not names alone."""
 NUMBER = "#"
 """What a number's token begins with, and what stands for a number in a masked text."""
 
@@ -83,6 +91,11 @@ def _tokens_of(found: str) -> tuple[str, ...]:
     return (stem(word),)
 
 
+def _in_digits(text: str) -> str:
+    """With "twenty-five" as 25; its parts alone are numbers without this."""
+    return _COMPOUND.sub(lambda found: NUMERALS[found[0].lower()], text) if "ty-" in text.lower() else text
+
+
 def tokens(text: str) -> Tokens:
     """Stems, numbers (``#12``, whether written in digits or as a word), and pairs of characters in East Asian text."""
     words = set(text.split())
@@ -90,7 +103,7 @@ def tokens(text: str) -> Tokens:
 
 
 def _tokens_in(word: str) -> tuple[str, ...]:
-    normal = word if word.isascii() else unicodedata.normalize("NFKC", word)
+    normal = _in_digits(word if word.isascii() else unicodedata.normalize("NFKC", word))
     return tuple(token for part in _TOKEN.findall(normal) for token in _tokens_of(part))
 
 
@@ -121,7 +134,7 @@ def masked(text: str, names: bool = False) -> tuple[str, ...]:
         text: Any.
         names: Mask words that begin with a capital too.
     """
-    return tuple(_mask(part, names) for part in _MASKED.findall(text))
+    return tuple(_mask(part, names) for part in _MASKED.findall(_in_digits(text)))
 
 
 def _mask(part: str, names: bool) -> str:
@@ -132,24 +145,33 @@ def _mask(part: str, names: bool) -> str:
     return "X" if names and part[0].isupper() else part.lower()
 
 
-def foreign_to(text: str, item: str) -> bool:
-    """Are the two in different languages, as far as scripts and small words tell?"""
-    one, other = _script(text), _script(item)
-    return one != other and "" not in (one, other)
+def language(text: str) -> str:
+    """``other`` if a third of its words are not in Latin letters; else, by small words, ``en`` or ``latin``.
 
-
-def _script(text: str) -> str:
-    """``other`` where a third of the letters are not Latin; else ``en`` or ``latin`` by small words, or empty."""
-    letters = [character for character in text if character.isalpha()]
-    if not letters:
-        return ""
-    if not text.isascii() and 3 * sum(character > "\u024f" for character in letters) >= len(letters):
+    Empty if these do not tell. Those of one letter do not count, since they are choices and variables too.
+    """
+    if not text.isascii() and 2 * len(_OTHER_WORD.findall(text)) >= max(1, len(_LATIN_WORD.findall(text))):
         return "other"
-    found = re.findall(r"[^\W\d_]+", text.lower())
-    english, foreign = (sum(word in small for word in found) / len(found) for small in (FUNCTION, FOREIGN))
-    if max(english, foreign) < 0.1 or len(found) < 5:
+    found = text.lower().split()
+    english, foreign = (sum(map(small.__contains__, found)) for small in (_ENGLISH, _FOREIGN))
+    if len(found) < 5 or 10 * max(english, foreign) < len(found):
         return ""
-    return "en" if english >= foreign else "latin"
+    if english >= foreign:
+        return "en"
+    return "latin" if foreign >= 2 * english else ""
+
+
+def anchors(text: str) -> Tokens:
+    """What a translation into another language of Latin letters keeps: numbers, formulas, identifiers, quotes, names.
+
+    Names are the words with a capital inside a sentence, unless these are many, as in German.
+    """
+    words = text.split()
+    names = [word for before, word in pairwise(words) if word.istitle() and len(word) > 2 and before[-1] not in ".?!:"]
+    kept = [word for word in words if _LITERAL.search(word)]
+    kept += names if MOST_NAMES * len(words) >= len(names) else []
+    numbers = (token for token in tokens(text) if token.startswith(NUMBER))
+    return tokens(" ".join([*kept, *_QUOTED.findall(text)])).union(numbers)
 
 
 def shortened(text: str, width: int = 160) -> str:

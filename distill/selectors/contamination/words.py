@@ -55,13 +55,19 @@ FOREIGN = frozenset(
 ) - {"i", "as", "no", "do", "per", "o", "z", "w", "a", "on"}
 """The same for other languages in Latin letters."""
 
-NUMERALS = {
-    word: str(number)
-    for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen twenty".split()
-    )
-} | {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90"}
+_SMALL = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+).split()
+TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+UNITS = _SMALL[1:10]
+
+NUMERALS = (
+    {word: str(number) for number, word in enumerate(_SMALL)}
+    | {word: str(10 * ten) for ten, word in enumerate(TENS, 2)}
+    | {f"{word}-{unit}": f"{ten}{digit}" for ten, word in enumerate(TENS, 2) for digit, unit in enumerate(UNITS, 1)}
+    | {"dozen": "12"}
+)
 
 MONTHS = {
     month: str(number)

@@ -221,8 +221,10 @@ def timed(gate: Callable[..., Any], seen: list[Candidate]) -> float:
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of a file of JSON lines."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    """The rows of a file of JSON lines, packed or not."""
+    opened = lzma.open if path.suffix == ".xz" else open
+    with opened(path, "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file if line.strip()]
 
 
 def main() -> None:
@@ -243,8 +245,7 @@ def main() -> None:
 
 def print_written(gates: dict[str, Callable[..., Any]], *, show: bool) -> None:
     """What is caught and what is dropped wrongly of the tests' own replies, in the format `think`."""
-    with lzma.open(WRITTEN, "rt", encoding="utf-8") as file:
-        rows: list[Row] = [json.loads(line) for line in file]
+    rows = read(WRITTEN)
     print("| kind | dropped | gates |\n|---|---|---|")
     for should_drop, title in ((True, "**all that should be dropped**"), (False, "**all that should pass**")):
         by_kind: dict[str, list[dict[str, str]]] = defaultdict(list)

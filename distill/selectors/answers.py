@@ -33,9 +33,8 @@ _LABEL_OF_PART = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _ASKED_PART = re.compile(r"(?<![\w)])\(([a-z]|[ivx]{1,4}|\d)\)\s|^[ \t]*(\d)[.)]\s", re.IGNORECASE | re.MULTILINE)
-_NOTHING = re.compile(
-    r"(?:\s|\\(?:quad|qquad|[,;:! ]))*(?:\?+|\.{2,}|…|_+|\\[lc]?dots)?(?:\s|\\(?:quad|qquad|[,;:! ]))*"
-)
+_GAP = r"(?:\s|\\(?:quad|qquad|[,;:! ]))*"
+_NOTHING = re.compile(rf"{_GAP}(?:\?+|\.{{2,}}|…|_+|\\[lc]?dots)?{_GAP}")
 _NESTED = 3
 """How deep `\\text{}` may stand in `\\text{}`."""
 _JOINTS = frozenset("and so because since as which option or but".split())
@@ -77,12 +76,12 @@ def several(answer: str, prompt: str = "") -> Drop | None:
     for content in (content for group in groups for content in group):
         if _NOTHING.fullmatch(_unwrapped(content)):
             return Drop("an empty answer", f"\\boxed{{{content.strip()}}}")
-    shown = {" ".join(map(spelled, group)): " ".join(" ".join(group).split()) for group in groups}
     keys = [" ".join(map(spelled, group)) for group in groups]
     parts = _parts_of([place for place, _ in placed], answer, prompt)
     last = dict(zip(parts, keys, strict=True))
     settled = (_is_within(key, last[part]) or _is_within(key, keys[-1]) for part, key in zip(parts, keys, strict=True))
     if not all(settled):
+        shown = {key: " ".join(" ".join(group).split()) for key, group in zip(keys, groups, strict=True)}
         return Drop("several answers", " | ".join(shown.values()))
     said = [*_said(answer)]
     if len(set(said)) > 1:

@@ -72,7 +72,7 @@ _SPOKEN_IN = {
     "Chinese": ("Han",),
     "Mandarin": ("Han",),
     "Cantonese": ("Han",),
-    "Japanese": ("Han", "kana"),
+    "Japanese": ("kana",),
     "Korean": ("Hangul", "Han"),
     "Russian": ("Cyrillic",),
     "Ukrainian": ("Cyrillic",),
@@ -192,7 +192,7 @@ def slip(text: str, prompt: str, max_letters: int = 3, max_share: float = 0.2) -
 def _foreign_script(text: str, prompt: str) -> Iterator[Passage]:
     home = {name for name, letter in _SCRIPTS.items() if not prompt.isascii() and letter.search(prompt)}
     home.update(*(_SPOKEN_IN.get(name, ()) for name in _asked_for(prompt)))
-    if "kana" in home:
+    if "kana" in home:  # Japanese is written in both
         home.add("Han")
     begins = ends = -1
     for run in _RUN.finditer(text):

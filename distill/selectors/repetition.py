@@ -27,6 +27,8 @@ NUM_TIMES = 4
 """A draft is copied into the answer, code is shown again, a check is made twice: none of it four times."""
 NUM_LETTERS_OF_WORDS = 8
 """Different letters in a stretch of words. Rules, boards, digits and grids of `False` have fewer, and may be longer."""
+AT_END = 3
+"""How many times shorter a verbatim stretch may be that a text ends in: nothing came after it."""
 CLOSING = ("`", "~", "]", "}")
 """What ends a block of code, a list of data: not a loop."""
 SIGNS = 2
@@ -89,15 +91,14 @@ def repeated(text: str, verbatim: int = 1536, near: int = 4096, same_lines: int 
     """
     if same_lines and (line := _same_line(text, same_lines)):
         return line
-    if len(text) < min(verbatim // 3, near):
+    if len(text) < min(verbatim // AT_END, near):
         return None
     costs = prices(text)
-    is_open = not text.rstrip().endswith(CLOSING)
-    for limit, length, at_end in ((VERBATIM, verbatim, verbatim // 3), (NEAR, near, near)):
+    at_end = {} if text.rstrip().endswith(CLOSING) else {VERBATIM: verbatim // AT_END}
+    for limit, length in ((VERBATIM, verbatim), (NEAR, near)):
         for first, last in runs(costs, limit):
             begins, ends = first * BLOCK, min(last * BLOCK, len(text))
-            # Nothing came after what a text ends in, so less of it is enough
-            enough = at_end if is_open and ends == len(text) else length
+            enough = at_end.get(limit, length) if ends == len(text) else length
             if ends - begins >= enough and (found := _stretch(text, begins, ends, enough)):
                 return found
     return None

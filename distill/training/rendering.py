@@ -48,7 +48,7 @@ class Row(NamedTuple):
     @property
     def num_taught(self) -> int:
         """Tokens in the loss."""
-        return sum(end - start for is_taught, start, end in self.stretches() if is_taught)
+        return len(self.input_ids) - self.labels.count(IGNORED)
 
     def stretches(self) -> Iterator[tuple[bool, int, int]]:
         """The tokens in order, from and to, as long as they are all in the loss or all not: whether they are first."""

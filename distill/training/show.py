@@ -14,11 +14,12 @@ def shown(chat: Chat, row: Row) -> Iterator[Text]:
 
     Without colours the marks tell: what is between ⟦ and ⟧ is in the loss. Special tokens are written out.
     """
-    num_masked = len(row.completion_ids) - row.num_taught
+    num_taught = row.num_taught
+    num_masked = len(row.completion_ids) - num_taught
     yield Text(
         f"problem {row.problem_id}, trace {', '.join(row.trace_ids)}: {row.num_prompt} tokens of prompt, "
         + (f"{num_masked} masked, " if num_masked else "")
-        + f"{row.num_taught} in the loss ({row.num_taught / len(row.input_ids):.0%})"
+        + f"{num_taught} in the loss ({num_taught / len(row.input_ids):.0%})"
     )
     text, ending = Text(), len(row.input_ids) - len(chat.ending)
     for is_taught, start, end in row.stretches():

@@ -6,8 +6,6 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import msgspec
-
 from distill.builders import Lesson, Workshop
 from distill.builders.journey.checks import Bounds, refused
 from distill.builders.journey.draft import Draft
@@ -32,7 +30,7 @@ class Told(NamedTuple):
 
     def draws(self, seed: str) -> bool:
         """Whether a journey is taught as one."""
-        return self.share_of_journeys == 1 or random.Random(f"{seed}/told").random() < self.share_of_journeys
+        return random.Random(f"{seed}/told").random() < self.share_of_journeys
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,7 @@ class Journeys:
             return plain_examples(as_it_is, workshop)
         workshop.tally("a journey")
         sources = [right.trace.id] if self.tree else [*found.thoughts]
-        example = taught(found, right, sources, workshop.trace_format)
-        return [example if self.told.teach_errors else masked(example, found, workshop.trace_format)]
+        return [taught(found, right, sources, workshop.trace_format, teach_errors=self.told.teach_errors)]
 
     async def of(self, right: Candidate, lesson: Lesson, workshop: Workshop) -> Draft | str:
         """A kept trace's journey that stands every check, or why there is none."""
@@ -135,17 +132,15 @@ def wrong_samples(lesson: Lesson, rng: random.Random) -> list[Candidate]:
     return wrong
 
 
-def taught(draft: Draft, right: Candidate, sources: Sequence[str], trace_format: TraceFormat) -> Example:
-    """A journey as an example, with the ids of the traces that it was made from."""
+def taught(
+    draft: Draft, right: Candidate, sources: Sequence[str], trace_format: TraceFormat, *, teach_errors: bool
+) -> Example:
+    """A journey as an example, with the ids of the traces that it was made from; its errors in the loss or not."""
+    before = len(trace_format.open)
     return Example(
         prompt=trace_format.messages(right.problem.prompt),
         completion=[{"role": "assistant", "content": draft.rendered(trace_format)}],
         problem_id=right.problem.id,
         trace_ids=[*sources],
+        masked=[] if teach_errors else [(before + start, before + end) for start, end in draft.errors],
     )
-
-
-def masked(example: Example, draft: Draft, trace_format: TraceFormat) -> Example:
-    """The journey with its errors out of the loss: the student reads them, and learns what follows them."""
-    before = len(trace_format.open)
-    return msgspec.structs.replace(example, masked=[(before + start, before + end) for start, end in draft.errors])

@@ -1,12 +1,13 @@
 r"""Answers that answer more than once: boxes with different contents, or `the answer is 5 ... the answer is 7`.
 
 Only what follows the thought counts: a thought tries boxes on. Boxes in one line are one answer in parts, and so are
-boxes that a last box sums up, and those under the labels of a problem that asks for several. Equality is of spelling
-and of numbers; what is equal only by algebra counts as different.
+boxes that a last box sums up, and those under the labels of a problem that asks for several, or under its words:
+`Mean: ...`, `Deviation: ...`. Equality is of spelling and of numbers; what is equal only by algebra is different.
 """
 
 import re
 from bisect import bisect
+from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -15,10 +16,11 @@ from distill.selectors import Candidate, Context, Drop, Gate
 LONGEST_VALUE = 40
 """Characters of an answer that is only said, not boxed."""
 
-_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{|<answer>")
 _BRACE = re.compile(r"\\[{}]|[{}]")
 _SAID = re.compile(
-    r"\banswer(?: (?:to|for) [^.\n]{1,40}?)?(?:\s+is|\s*:|\s+equals|\s*=)[\s:*$(\\]*(?<![a-zA-Z])"
+    r"\b(?:answer|(?:correct|right) (?:option|choice))"
+    r"(?: (?:to|for) [^.\n]{1,40}?)?(?:\s+is|\s*:|\s+equals|\s*=)[\s:*$(\\]*(?<![a-zA-Z])"
     r"(-?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?|(?-i:[A-J])(?![\w']))(?!\.?\d|[\^_{(+*/=-])[ \t*$)\\]*([^\W\d_]*|%)",
     re.IGNORECASE,
 )
@@ -33,6 +35,8 @@ _LABEL_OF_PART = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _ASKED_PART = re.compile(r"(?<![\w)])\(([a-z]|[ivx]{1,4}|\d)\)\s|^[ \t]*(\d)[.)]\s", re.IGNORECASE | re.MULTILINE)
+_LABELLED = re.compile(r"[ \t>#*_•-]*([^\W\d_]+(?:[ -][^\W\d_]+){0,4})[*_]*:[\s*$(\\]*")
+_CONTENT = re.compile(r"\b(?!(?:answer|final|solution|result|value)\b)[^\W\d_]{4,}")
 _GAP = r"(?:\s|\\(?:quad|qquad|[,;:! ]))*"
 _NOTHING = re.compile(rf"{_GAP}(?:\?+|\.{{2,}}|…|_+|\\[lc]?dots)?{_GAP}")
 _NESTED = 3
@@ -101,7 +105,7 @@ def _placed(text: str) -> list[tuple[int, list[str]]]:
     for box in _BOX.finditer(text):
         if box.start() < end:
             continue  # a box in a box
-        close = _closing(text, box.end())
+        close = _closing(text, box.end()) if box[0] != "<answer>" else _closing_tag(text, box.end())
         content = text[box.end() : close]
         if groups and "\n" not in text[end : box.start()] and not re.search(r"[.!?]\s", text[end : box.start()]):
             groups[-1][1].append(content)
@@ -118,8 +122,18 @@ def _parts_of(places: Sequence[int], answer: str, prompt: str) -> list[str]:
     labels = [*_LABEL_OF_PART.finditer(answer)] if asks_several else []
     starts = [label.start() for label in labels]
     if not labels or any(place < starts[0] for place in places):
-        return [""] * len(places)
+        return _named(places, answer, prompt)
     return ["".join(filter(None, labels[bisect(starts, place) - 1].groups())).lower() for place in places]
+
+
+def _named(places: Sequence[int], answer: str, prompt: str) -> list[str]:
+    """The label in the problem's words under which each place stands, as in `Mean: 5`; all empty if not each does."""
+    asked = {*_CONTENT.findall(prompt.lower())}
+    lines = [_LABELLED.fullmatch(answer[answer.rfind("\n", 0, place) + 1 : place]) for place in places]
+    named = [asked.intersection(_CONTENT.findall(line[1].lower())) if line else set[str]() for line in lines]
+    counts = Counter(word for words in named for word in words)
+    own = [" ".join(sorted(word for word in words if counts[word] == 1)) for words in named]
+    return own if all(own) else [""] * len(places)
 
 
 def _unwrapped(value: str) -> str:
@@ -173,6 +187,11 @@ def _said(answer: str) -> list[str]:
     units = {value.partition(" ")[2] for value in found}
     # 12 minutes and 0.2 hours may be the same
     return found if len(units) <= 1 else []
+
+
+def _closing_tag(text: str, start: int) -> int:
+    end = text.find("</answer>", start)
+    return end if end >= 0 else len(text)
 
 
 def _closing(text: str, start: int) -> int:

@@ -10,7 +10,7 @@ import re
 import statistics
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -37,6 +37,12 @@ NUM_WORDS_OF_LINE = 4
 """Words in a line that is counted: fewer are markup and code, `\\end{aligned}`, `return False`."""
 SHARE_OF_LINES = 0.1
 """Share of a text's lines that are the same, below which a long text has just a turn of phrase."""
+IN_A_ROW = 20
+"""How often one line, but for its number, may follow upon itself."""
+SHORTEST_LINE = 12
+"""Characters of such a line; fewer may be a move, a throw of a coin."""
+NUM_WORDS_ALIKE = 40
+"""How often one word may follow upon itself."""
 NUM_PROBES, PROBE = 32, 24
 """Places of a stretch that are looked for elsewhere in the text, and their characters."""
 LONGEST_SHOWN = 240
@@ -44,6 +50,8 @@ SHOWN = 60
 """Characters of the unit that a detail shows."""
 
 _NO_DIGITS = dict.fromkeys(map(ord, "0123456789"))
+_COUNTER = re.compile(r"^(?:[-*+•]\s+)?[(\[#]?\d{1,4}[.):\]]\s+")
+_VALUES = frozenset("true false none null nan".split())
 _TABLE_ROW = re.compile(r"^\s*\||\|.*\||\t.*\t|&.*\\\\")
 
 
@@ -89,8 +97,10 @@ def repeated(text: str, verbatim: int = 1536, near: int = 4096, same_lines: int 
         >>> repeated("Let n = 2, then 4 + 2 is 6. Let n = 3, then 9 + 3 is 12.") is None
         True
     """
-    if same_lines and (line := _same_line(text, same_lines)):
+    if same_lines and (line := _same_line(text, same_lines) or _in_a_row(text)):
         return line
+    if word := _word_in_a_row(text):
+        return word
     if len(text) < min(verbatim // AT_END, near):
         return None
     costs = prices(text)
@@ -135,7 +145,9 @@ def _stretch(text: str, begins: int, ends: int, length: int) -> Stretch | None:
     if 2 * len(said) < len(piece):
         words, said = text, piece
     probes = [said[start : start + PROBE] for start in range(0, len(said) - PROBE, max(len(said) // NUM_PROBES, 1))]
-    if not probes or statistics.median_low(map(words.count, probes)) < NUM_TIMES:
+    # A mean, as probes that lie across two sentences in a new order are met less often; no probe counts for many
+    times = [min(words.count(probe), 2 * NUM_TIMES) for probe in probes]
+    if not times or statistics.fmean(times) < NUM_TIMES:
         return None
     return _most_said(text, begins, ends)
 
@@ -188,6 +200,41 @@ def _same_line(text: str, times: int) -> Stretch | None:
     if count < max(times, SHARE_OF_LINES * len(lines)) or _TABLE_ROW.search(line):
         return None
     return Stretch(line, count, text.index(line))
+
+
+def _in_a_row(text: str) -> Stretch | None:
+    """A line that follows upon itself, whatever its number."""
+    lines = [line.strip() for line in text.split("\n") if len(line) >= SHORTEST_LINE]
+    for line, times in _rows(lines, IN_A_ROW, lambda line: _COUNTER.sub("", line)):
+        begins = text.index(line)
+        is_code = text.count("```", 0, begins) % 2 or _TABLE_ROW.search(line)
+        if 2 * sum(map(str.isalpha, line)) >= SHORTEST_LINE and not is_code:
+            return Stretch(line, times, begins)
+    return None
+
+
+def _word_in_a_row(text: str) -> Stretch | None:
+    for word, times in _rows(text.split(" "), NUM_WORDS_ALIKE, str):
+        if word.isalpha() and len(word) > 1 and word.lower() not in _VALUES:
+            return Stretch(word, times, text.index(f"{word} {word}"))
+    return None
+
+
+def _rows(parts: Sequence[str], times: int, key: Callable[[str], str]) -> Iterator[tuple[str, int]]:
+    """Parts that stand in a row at least so often; looks only at a few of the others."""
+    stride = times // 2
+    past = 0
+    for place in range(0, len(parts) - stride, stride):
+        one = key(parts[place])
+        if place < past or not one or any(key(parts[place + step]) != one for step in (1, stride // 2, stride)):
+            continue
+        start, past = place, place + 1
+        while start > 0 and key(parts[start - 1]) == one:
+            start -= 1
+        while past < len(parts) and key(parts[past]) == one:
+            past += 1
+        if past - start >= times:
+            yield one, past - start
 
 
 def _has_words(line: str) -> bool:

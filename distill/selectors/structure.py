@@ -32,6 +32,27 @@ _SAYS_NOTHING = re.compile(
     rf"\.{{2,}}|…|`{{3,}}\w*\s*`{{3,}}|\$+\s*\$+|\\\[\s*\\\])?{_BLANK}",
     re.IGNORECASE,
 )
+_OF_NO_CONTENT = re.compile(
+    r"^[ \t]*#{1,6}\W+(?:(?:final|detailed|full|short) )?(?:solution|answer|step|explanation|conclusion|approach|"
+    r"analysis|summary|verification|proof|part)s?\W*\d*\W*$|^[ \t]*(?:-{3,}|\*{3,}|_{3,})[ \t]*$|"
+    r"^\W*(?:ok(?:ay)?|sure(?: thing)?|certainly|of course|great question|absolutely|alright)\b[.!,]*|"
+    r"(?:please )?let me know if you (?:have|need|want|would)\b[^\n.!?]*[.!?]*|"
+    r"(?:I hope (?:this|that) helps|I'm happy to help|happy to help|feel free to ask)\b[^\n.!?]*[.!?]*",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Headings, rules, and what is said before and after an answer."""
+LONGEST_OF_NO_CONTENT = 600
+_PLACEHOLDER = re.compile(
+    r"\[(?:(?:please )?(?:insert|enter|add|put|fill in|write)\b[^\]\n]{0,40}|"
+    r"(?:your|the|final|correct)(?: final| correct)?) (?:answer|result|solution|value)\b[^\]\n]{0,20}\](?!\()",
+    re.IGNORECASE,
+)
+"""A form's place for the answer, which nobody filled in."""
+_NEVER_LAST = frozenset("the an and or because than its their our your Then".split())
+"""Words that a sentence does not end with; a short answer may, and so may a line of code."""
+NUM_WORDS_BEFORE = 6
+_BEFORE_MORE = re.compile(r"\w[\w)\]}$*]*[:,]\**$")
+_OPEN_ARGUMENT = re.compile(r"\\[a-zA-Z]+\{[^{}\n]*$")
 _ENVIRONMENT = re.compile(r"\\(begin|end)\s*\{(\w+\*?)\}")
 
 
@@ -46,8 +67,10 @@ def structure() -> Gate:
         trace = candidate.trace
         if trace.malformed:
             return Drop(trace.malformed)
-        if _SAYS_NOTHING.fullmatch(trace.answer):
+        if says_nothing(trace.answer):
             return Drop("no answer after the thought", repr(trace.answer[:40]))
+        if (place := _PLACEHOLDER.search(trace.answer)) and place[0] not in candidate.problem.prompt:
+            return Drop("an empty place for the answer", f"{place[0]!r}")
         for part, text in (("thought", trace.thinking), ("answer", trace.answer)):
             if found := stray_mark(text):
                 return Drop("a stray mark", f"{found[0]!r} at character {found.start()} of the {part}")
@@ -57,7 +80,11 @@ def structure() -> Gate:
 
 
 def cut_off() -> Gate:
-    """Keep answers that are whole, whatever the server says of how they ended: no box, code or formula left open."""
+    """Keep answers that are whole, whatever the server says of how they ended.
+
+    Not whole is what leaves a box, code, a formula or a row of a table open, or stops where a sentence must go on:
+    behind a colon, a comma, or a word such as `the` or `because`.
+    """
 
     def gate(candidate: Candidate, context: Context) -> Drop | None:
         opened = left_open(candidate.trace.answer)
@@ -78,6 +105,22 @@ def stray_mark(text: str) -> re.Match[str] | None:
     return _MARK.search(text) if "<" in text or "[" in text or "◁" in text else None
 
 
+def says_nothing(answer: str) -> bool:
+    r"""Whether an answer is all headings, rules and courtesy.
+
+    Example:
+        >>> says_nothing("### Solution\n\n### Answer")
+        True
+        >>> says_nothing("Okay.\n\n### 12")
+        False
+    """
+    if _SAYS_NOTHING.fullmatch(answer):
+        return True
+    if len(answer) > LONGEST_OF_NO_CONTENT:
+        return False
+    return bool(re.search(r"\w", answer)) and not re.search(r"\w", _OF_NO_CONTENT.sub("", answer))
+
+
 def left_open(text: str) -> str | None:
     r"""What a text ends in the middle of; None if it closes all that it opens.
 
@@ -92,8 +135,16 @@ def left_open(text: str) -> str | None:
         last = box
     if last and not _closes(text, last.end()):
         return "a box"
+    whole = text.rstrip()
     if _last(_DISPLAY, text) == "\\[" or _is_inline_open(_CODE.sub(" ", text)):
         return "a formula"
+    *_, last_line = whole.rsplit("\n", 1)
+    if _OPEN_ARGUMENT.search(last_line):
+        return "a command of a formula"
+    if _is_row_open(whole):
+        return "a table"
+    if _BEFORE_MORE.search(last_line) or _stops_short(last_line):
+        return "a sentence"
     depth: dict[str, int] = {}
     for mark in _ENVIRONMENT.finditer(text):
         depth[mark[2]] = depth.get(mark[2], 0) + (1 if mark[1] == "begin" else -1)
@@ -109,6 +160,19 @@ def _last(signs: re.Pattern[str], text: str) -> str:
 def _is_inline_open(text: str) -> bool:
     # Regular expressions hold the same sign, so what follows has to be mathematics
     return _last(_INLINE, text) == "\\(" and bool(_MATHEMATICS.search(text, text.rindex("\\(") + 2))
+
+
+def _stops_short(line: str) -> bool:
+    words = line.split()
+    return len(words) > NUM_WORDS_BEFORE and words[-1] in _NEVER_LAST
+
+
+def _is_row_open(text: str) -> bool:
+    """Whether the last row of a table, all of whose others end in a bar, does not."""
+    *rows, last = text[text.rfind("\n\n") + 1 :].strip().split("\n")
+    if len(rows) < 2 or not last.startswith("|") or last.endswith("|"):
+        return False
+    return all(row.strip().endswith("|") for row in rows[-2:])
 
 
 def _is_fence_open(text: str) -> bool:

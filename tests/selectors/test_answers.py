@@ -17,6 +17,8 @@ SEVERAL = [
     "The answer is 5. Wait: it was doubled. The answer is 7.",
     "The final answer is $12$.\nHmm, I forgot one. The final answer is $13$.",
     "The answer is A. Looking again, the answer is B.",
+    "The right option is (B), as it is measured in farads.\n\nAnswer: (A)",
+    "The sum is 900.\n\n<answer>900</answer>\n<answer>1080</answer>",
 ]
 ONE = [
     "",
@@ -33,6 +35,9 @@ ONE = [
     r"either \boxed{1} or \boxed{2}",
     "First \\boxed{3}.\n\nSecond \\boxed{4}.\n\nSo in all: \\boxed{(3, 4)}",
     r"\boxed{\boxed{7}}",
+    "<answer>900</answer>\n\nSo \\boxed{900}.",
+    "<answer>\\boxed{900}</answer>",
+    "<answer>900",
     "The answer is 5. So the answer is \\(5\\).",
     "The answer is 12 minutes, so in hours the answer is 0.2 hours.",
     "The answer is not 5. The answer is 7.",
@@ -96,6 +101,20 @@ def test_a_problem_that_asks_several_questions_has_an_answer_to_each(text: str):
     assert several(text, "How much is left after an hour?") is not None, "who asks once wants one answer"
     changed_its_mind = text + "\n\nNo, wait.\n\n\\boxed{5}"
     assert several(changed_its_mind, TWO_QUESTIONS) is not None
+
+
+def test_boxes_under_words_of_the_problem_are_its_parts():
+    asked = "Find the mean and the standard deviation of 2, 4, 4, 6."
+    assert several("Mean: $\\boxed{5}$\n\nStandard deviation: $\\boxed{2}$", asked) is None
+    assert several("- **Mean**: \\boxed{5}\n- **Deviation:** \\boxed{2}", asked) is None
+    for text in (
+        "Mean: \\boxed{5}\n\nMean: \\boxed{2}",
+        "Mean: \\boxed{5}\n\nAnswer: \\boxed{2}",
+        "So the mean must be \\boxed{5}\n\nand the deviation is \\boxed{2}",
+        "Mean: \\boxed{5}\n\nStandard deviation: \\boxed{2}\n\nMean: \\boxed{4}",
+    ):
+        assert several(text, asked) is not None
+    assert several("Mean: \\boxed{5}\n\nStandard deviation: \\boxed{2}", "What is the value?") is not None
 
 
 def test_a_thought_may_try_boxes_on():

@@ -57,6 +57,7 @@ def test_letters_of_an_alphabet_count_half_over_all_of_a_text():
     [
         ("Translate into Russian: the cat sleeps.", "So it is: Кошка спит на тёплом подоконнике."),
         ("What is the plural of the Arabic word kitab?", "kitab is كتاب and its broken plural كتب of course"),
+        ("Which novel is it? Give the Russian title too.", "It begins so: В начале июля, в чрезвычайно жаркое время."),
         ("What is the difference between は and が?", "Contrast: 肉は食べますが、魚は食べません with it."),
         (
             "How do I say 'I am lost' in French?",
@@ -89,6 +90,7 @@ MENTIONS = {
     "in brackets": "This is the game of Go (围棋), played on a board.",
     "with how it is spoken": "So the sign for zero is 零 (líng), which does not help.",
     "introduced as a word": "The Russian word Кси is Xi; the Japanese name is さくら then.",
+    "a title": "It was in the title of the book of 820, الكتاب المختصر, then.",
     "one sign": "Perhaps the user typed 三 there by accident.",
     "letters of mathematics": "Let αβγδ = 4, ΔABC ~ ΔDEF, ∠αβγ, 5 μm, 3 kΩ, πr²h, φ(n), ζ(2), Ξ(s), x ∈ ℝ, ℵ₀, 𝑥², Å.",
     "a group of one letter": "The group Ш(E) is finite, Ш(E) again, and so is Ш(F).",

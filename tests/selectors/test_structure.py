@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distill.formats import FORMATS, named_format
-from distill.selectors.structure import cut_off, left_open, stray_mark, structure
+from distill.selectors.structure import cut_off, left_open, says_nothing, stray_mark, structure
 from tests.selectors.replies import reply
 
 
@@ -124,6 +124,21 @@ def test_other_brackets_are_not(text: str):
         (r"In sed, use s/\(foo/bar/.", None),
         (r"It costs $\$$12.50, or \$$5$.", None),
         ("```python\nre.compile(r'\\(')\n```", None),
+        (r"The roots are $$x_1 = 2, \quad x_2 = 2 - \sqrt{", "a command of a formula"),
+        ("It is so:\n| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | fo", "a table"),
+        ("| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |", None),
+        ("a | b\n--|--\n1 | 2\n|3 | 4", None),
+        ("Here is the regular expression that you asked for:", "a sentence"),
+        ("It is concave down on $(0, 1)$,", "a sentence"),
+        ("**Final answer:**", "a sentence"),
+        ("The first was the system of alliances, which drew in the", "a sentence"),
+        ("No two are friends, so they are strangers. Then", "a sentence"),
+        ("Here it is:\n\n```python\nprint(4)\n```", None),
+        ("It is what it is made of", None),
+        ("The missing word is the", None),
+        ("The gate that is true if either input is true is OR", None),
+        ("The ratio is 4:3", None),
+        ("The set is {1, 2, 3}", None),
         ("", None),
     ],
 )
@@ -133,7 +148,45 @@ def test_what_an_answer_leaves_open(text: str, what: str | None):
     assert drop == (("the answer breaks off", f"in {what}") if what else None)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "### Solution\n\n### Step 1\n\n### Answer",
+        "Okay.\n\n---",
+        "Let me know if you have any other questions! I'm happy to help.",
+        "Sure!",
+        "**Final Answer:**",
+    ],
+)
+def test_headings_and_courtesy_are_no_answer(text: str):
+    assert says_nothing(text)
+    drop = structure()(reply("Two.", text), None)
+    assert drop is not None
+    assert drop.reason == "no answer after the thought"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["### 12", "Okay, 12.", "Sure! It is 12. Let me know if you have questions.", "#.#.\n.#.#", "[]", "### Paris"],
+)
+def test_what_is_beside_courtesy_is_an_answer(text: str):
+    assert not says_nothing(text)
+    assert structure()(reply("Two.", text), None) is None
+
+
+def test_a_place_for_the_answer_that_nobody_filled_in():
+    for text in ("The term is [insert answer here].", "**[Your final answer]**"):
+        drop = structure()(reply("39.", text), None)
+        assert drop is not None
+        assert drop.reason == "an empty place for the answer"
+    asked = "Answer in the form: Answer: [your answer]"
+    assert structure()(reply("39.", "Answer: [your answer] 39", asked), None) is None
+    for text in ("See [the answer above](#x): 39.", "Dear [Name], 39 it is.", "a[value] = 39"):
+        assert structure()(reply("39.", text), None) is None
+
+
 @given(st.text(alphabet="<>|[]{}\\`~$ \nbeginboxedthinkINST_▁｜/") | st.text())  # noqa: RUF001
 def test_no_text_breaks_them(text: str):
     stray_mark(text)
     left_open(text)
+    says_nothing(text)

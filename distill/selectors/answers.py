@@ -16,12 +16,15 @@ from distill.selectors import Candidate, Context, Drop, Gate
 LONGEST_VALUE = 40
 """Characters of an answer that is only said, not boxed."""
 
-_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{|<answer>")
+LINE = 300
+"""Characters of a line that are looked at before a place."""
+
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_TAGGED = re.compile(r"(?<!`)<answer>([^<\n]{1,60})</answer>(?!`)")
 _BRACE = re.compile(r"\\[{}]|[{}]")
 _SAID = re.compile(
-    r"\b(?:answer|(?:correct|right) (?:option|choice))"
-    r"(?: (?:to|for) [^.\n]{1,40}?)?(?:\s+is|\s*:|\s+equals|\s*=)[\s:*$(\\]*(?<![a-zA-Z])"
-    r"(-?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?|(?-i:[A-J])(?![\w']))(?!\.?\d|[\^_{(+*/=-])[ \t*$)\\]*([^\W\d_]*|%)",
+    r"\banswer(?: (?:to|for) [^.\n]{1,40}?)?(?:\s+is|\s*:|\s+equals|\s*=)[\s:*$(\\]*(?<![a-zA-Z])"
+    r"(-?\d(?:[\d,]*\d)?(?:\.\d+)?(?:\s*/\s*\d+)?|(?-i:[A-J])(?![\w']))(?!\.?\d|[\^_{(+*/=-])[ \t*$)\\]*([^\W\d_]*|%)",
     re.IGNORECASE,
 )
 _IF = re.compile(
@@ -35,8 +38,15 @@ _LABEL_OF_PART = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _ASKED_PART = re.compile(r"(?<![\w)])\(([a-z]|[ivx]{1,4}|\d)\)\s|^[ \t]*(\d)[.)]\s", re.IGNORECASE | re.MULTILINE)
-_LABELLED = re.compile(r"[ \t>#*_•-]*([^\W\d_]+(?:[ -][^\W\d_]+){0,4})[*_]*:[\s*$(\\]*")
-_CONTENT = re.compile(r"\b(?!(?:answer|final|solution|result|value)\b)[^\W\d_]{4,}")
+_LABELLED = re.compile(r"[ \t>#*_•-]*([^\W\d_]+(?:[ -][^\W\d_]+){0,4})[*_]* ?:[\s*$(\\]*")
+_ASKS_BOTH = re.compile(
+    r"\b(?:find|compute|calculate|determine|evaluate|give|state|what (?:is|are|were))\b[^.?!\n]*(?:\band\b|,)",
+    re.IGNORECASE,
+)
+_CONTENT = re.compile(
+    r"\b(?!(?:answer|final|solution|result|value|total|initial|first|correct|boxed|please|reason|step|your|within)\b)"
+    r"[^\W\d_]{4,}"
+)
 _GAP = r"(?:\s|\\(?:quad|qquad|[,;:! ]))*"
 _NOTHING = re.compile(rf"{_GAP}(?:\?+|\.{{2,}}|…|_+|\\[lc]?dots)?{_GAP}")
 _NESTED = 3
@@ -87,6 +97,9 @@ def several(answer: str, prompt: str = "") -> Drop | None:
     if not all(settled):
         shown = {key: " ".join(" ".join(group).split()) for key, group in zip(keys, groups, strict=True)}
         return Drop("several answers", " | ".join(shown.values()))
+    tagged = [] if "```" in answer else _TAGGED.findall(answer)
+    if len({spelled(value) for value in tagged if not _BOX.search(value)}) > 1:
+        return Drop("several answers", " | ".join(dict.fromkeys(tagged)))
     said = [*_said(answer)]
     if len(set(said)) > 1:
         return Drop("several answers", " | ".join(dict.fromkeys(said)))
@@ -105,7 +118,7 @@ def _placed(text: str) -> list[tuple[int, list[str]]]:
     for box in _BOX.finditer(text):
         if box.start() < end:
             continue  # a box in a box
-        close = _closing(text, box.end()) if box[0] != "<answer>" else _closing_tag(text, box.end())
+        close = _closing(text, box.end())
         content = text[box.end() : close]
         if groups and "\n" not in text[end : box.start()] and not re.search(r"[.!?]\s", text[end : box.start()]):
             groups[-1][1].append(content)
@@ -128,12 +141,19 @@ def _parts_of(places: Sequence[int], answer: str, prompt: str) -> list[str]:
 
 def _named(places: Sequence[int], answer: str, prompt: str) -> list[str]:
     """The label in the problem's words under which each place stands, as in `Mean: 5`; all empty if not each does."""
+    if not _ASKS_BOTH.search(prompt):
+        return [""] * len(places)
     asked = {*_CONTENT.findall(prompt.lower())}
-    lines = [_LABELLED.fullmatch(answer[answer.rfind("\n", 0, place) + 1 : place]) for place in places]
+    lines = [_LABELLED.fullmatch(_line_before(answer, place)) for place in places]
     named = [asked.intersection(_CONTENT.findall(line[1].lower())) if line else set[str]() for line in lines]
     counts = Counter(word for words in named for word in words)
     own = [" ".join(sorted(word for word in words if counts[word] == 1)) for words in named]
     return own if all(own) else [""] * len(places)
+
+
+def _line_before(text: str, place: int) -> str:
+    """What stands before a place in its line, or the last of it."""
+    return text[max(text.rfind("\n", 0, place) + 1, place - LINE) : place]
 
 
 def _unwrapped(value: str) -> str:
@@ -176,7 +196,7 @@ def _is_within(part: str, whole: str) -> bool:
 def _said(answer: str) -> list[str]:
     found: list[str] = []
     for said in _SAID.finditer(answer):
-        line = answer[answer.rfind("\n", 0, said.start()) + 1 : said.start()]
+        line = _line_before(answer, said.start())
         sentence = re.split(r"[.!?;]\s", line)[-1]
         if len(said[1]) > LONGEST_VALUE or _IF.search(sentence) or _PART.match(line):
             continue
@@ -187,11 +207,6 @@ def _said(answer: str) -> list[str]:
     units = {value.partition(" ")[2] for value in found}
     # 12 minutes and 0.2 hours may be the same
     return found if len(units) <= 1 else []
-
-
-def _closing_tag(text: str, start: int) -> int:
-    end = text.find("</answer>", start)
-    return end if end >= 0 else len(text)
 
 
 def _closing(text: str, start: int) -> int:

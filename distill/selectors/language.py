@@ -61,7 +61,8 @@ _MAX_GAP = 8
 _OPENING = "\"'`“‘«‹„「『《〈（【([{<*_"
 _CLOSING = "\"'`”’»›“」』》〉）】)]}>*_"
 _CUE = re.compile(
-    r"\b(?:words?|titles?|titled|characters?|letters?|symbols?|signs?|strings?|terms?|phrases?|names?|named|called|means?|meaning|"
+    r"\b(?:words?|titles? (?:of|is|was)|characters?|letters?|symbols?|signs?|strings?|terms?|phrases?|names?|named|"
+    r"called|means?|meaning|"
     r"translat\w+|pronounce\w*|written|writes?|spell\w*|says|saying|reads?|unicode|alphabet|script|language|kanji|hanzi|"
     r"pinyin|kana|hangul|Chinese|Japanese|Korean|Russian|Greek|Hebrew|Arabic|Hindi|Thai|Cyrillic)\b",
     re.IGNORECASE,
@@ -97,7 +98,7 @@ _TRANSLATES = re.compile(rf"\btranslat\w*\b[^.?!]*\b(?:{_NAMES})\b", re.IGNORECA
 _WANTED = re.compile(
     rf"\b(?:in|into|using) ({_NAMES})(?=\s*(?:[.,:;?!)\"']|please|and\b|or\b|$))|"
     rf"\b({_NAMES}) (?:words?|characters?|letters?|sentences?|phrases?|verbs?|nouns?|grammar|alphabet|language|"
-    r"translations?|proverbs?|idioms?|poems?|haikus?|titles?|names?|spellings?|originals?|equivalents?|terms?)\b",
+    r"translations?|proverbs?|idioms?|poems?|haikus?|titles?|spellings?|originals?|equivalents?)\b",
     re.IGNORECASE,
 )
 

@@ -10,7 +10,7 @@ import re
 import statistics
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -51,7 +51,7 @@ SHOWN = 60
 
 _NO_DIGITS = dict.fromkeys(map(ord, "0123456789"))
 _COUNTER = re.compile(r"^(?:[-*+•]\s+)?[(\[#]?\d{1,4}[.):\]]\s+")
-_VALUES = frozenset("true false none null nan".split())
+_VALUES = frozenset("true false none null nan inf infinity na undefined yes no heads tails".split())
 _TABLE_ROW = re.compile(r"^\s*\||\|.*\||\t.*\t|&.*\\\\")
 
 
@@ -145,9 +145,7 @@ def _stretch(text: str, begins: int, ends: int, length: int) -> Stretch | None:
     if 2 * len(said) < len(piece):
         words, said = text, piece
     probes = [said[start : start + PROBE] for start in range(0, len(said) - PROBE, max(len(said) // NUM_PROBES, 1))]
-    # A mean, as probes that lie across two sentences in a new order are met less often; no probe counts for many
-    times = [min(words.count(probe), 2 * NUM_TIMES) for probe in probes]
-    if not times or statistics.fmean(times) < NUM_TIMES:
+    if not probes or statistics.median_low(map(words.count, probes)) < NUM_TIMES:
         return None
     return _most_said(text, begins, ends)
 
@@ -203,38 +201,58 @@ def _same_line(text: str, times: int) -> Stretch | None:
 
 
 def _in_a_row(text: str) -> Stretch | None:
-    """A line that follows upon itself, whatever its number."""
-    lines = [line.strip() for line in text.split("\n") if len(line) >= SHORTEST_LINE]
-    for line, times in _rows(lines, IN_A_ROW, lambda line: _COUNTER.sub("", line)):
-        begins = text.index(line)
-        is_code = text.count("```", 0, begins) % 2 or _TABLE_ROW.search(line)
-        if 2 * sum(map(str.isalpha, line)) >= SHORTEST_LINE and not is_code:
-            return Stretch(line, times, begins)
+    """A line outside code that follows upon itself, whatever its number."""
+    if text.count("\n") < IN_A_ROW:
+        return None
+    places: list[int] = []
+    lines: list[str] = []
+    place, fence = 0, ""
+    for raw in text.split("\n"):
+        line = raw.strip()
+        mark = line[:3] if line.startswith(("```", "~~~")) else ""
+        if line:
+            is_code = bool(fence or mark) or raw.startswith(("    ", "\t"))
+            lines.append("" if is_code else _COUNTER.sub("", line))
+            places.append(place)
+        fence = ("" if fence == mark else fence or mark) if mark else fence
+        place += len(raw) + 1
+    for start, times in _rows(lines, IN_A_ROW):
+        line = lines[start]
+        if (
+            len(line) >= SHORTEST_LINE
+            and 2 * sum(map(str.isalpha, line)) >= SHORTEST_LINE
+            and not _TABLE_ROW.search(line)
+        ):
+            return Stretch(line, times, places[start])
     return None
 
 
 def _word_in_a_row(text: str) -> Stretch | None:
-    for word, times in _rows(text.split(" "), NUM_WORDS_ALIKE, str):
+    words = text.split(" ")
+    for start, times in _rows(words, NUM_WORDS_ALIKE):
+        word = words[start]
         if word.isalpha() and len(word) > 1 and word.lower() not in _VALUES:
-            return Stretch(word, times, text.index(f"{word} {word}"))
+            begins = sum(map(len, words[:start])) + start
+            if text.count("```", 0, begins) % 2 == 0:
+                return Stretch(word, times, begins)
     return None
 
 
-def _rows(parts: Sequence[str], times: int, key: Callable[[str], str]) -> Iterator[tuple[str, int]]:
-    """Parts that stand in a row at least so often; looks only at a few of the others."""
+def _rows(parts: Sequence[str], times: int) -> Iterator[tuple[int, int]]:
+    """Where parts stand in a row at least so often, and how often; looks only at a few of the others."""
     stride = times // 2
     past = 0
-    for place in range(0, len(parts) - stride, stride):
-        one = key(parts[place])
-        if place < past or not one or any(key(parts[place + step]) != one for step in (1, stride // 2, stride)):
+    for place in range(0, len(parts) - stride + 1, stride):
+        one = parts[place]
+        if place < past or not one or parts[place + stride - 1] != one or parts[place + stride // 2] != one:
             continue
         start, past = place, place + 1
-        while start > 0 and key(parts[start - 1]) == one:
+        while start > 0 and parts[start - 1] == one:
             start -= 1
-        while past < len(parts) and key(parts[past]) == one:
+        while past < len(parts) and parts[past] == one:
             past += 1
         if past - start >= times:
-            yield one, past - start
+            yield start, past - start
 
 
 def _has_words(line: str) -> bool:

@@ -1,6 +1,7 @@
 """Whether a reply has its format's shape, holds no marks of any format where text should be, and is whole."""
 
 import re
+import string
 
 from distill.formats import FORMATS
 from distill.selectors import Candidate, Context, Drop, Gate
@@ -27,31 +28,45 @@ _INLINE = re.compile(r"\\\\|\\\(|\\\)")
 _CODE = re.compile(r"^[ \t]*(`{3,}|~{3,}).*?(?:^[ \t]*\1|\Z)|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 _MATHEMATICS = re.compile(r"[=^_]|\\[a-zA-Z]")
 _BLANK = r"[\s\u200b-\u200f\ufeff]*"
+_BLANKS = string.whitespace + "\u200b\u200c\u200d\u200e\u200f\ufeff"
 _SAYS_NOTHING = re.compile(
     rf"{_BLANK}(?:[#*_>\s]*(?:(?:the )?final (?:answer|solution)(?: is)?|(?:the )?answer(?: is)?[\s*_]*:)[\s:*_]*|"
     rf"\.{{2,}}|…|`{{3,}}\w*\s*`{{3,}}|\$+\s*\$+|\\\[\s*\\\])?{_BLANK}",
     re.IGNORECASE,
 )
 _OF_NO_CONTENT = re.compile(
-    r"^[ \t]*#{1,6}\W+(?:(?:final|detailed|full|short) )?(?:solution|answer|step|explanation|conclusion|approach|"
-    r"analysis|summary|verification|proof|part)s?\W*\d*\W*$|^[ \t]*(?:-{3,}|\*{3,}|_{3,})[ \t]*$|"
-    r"^\W*(?:ok(?:ay)?|sure(?: thing)?|certainly|of course|great question|absolutely|alright)\b[.!,]*|"
-    r"(?:please )?let me know if you (?:have|need|want|would)\b[^\n.!?]*[.!?]*|"
-    r"(?:I hope (?:this|that) helps|I'm happy to help|happy to help|feel free to ask)\b[^\n.!?]*[.!?]*",
+    r"^[ \t]*#{1,6}[ \t*_]+(?:(?:final|detailed|full|short) )?(?:(?:solution|answer|explanation|conclusion|approach|"
+    r"analysis|summary|verification|proof)s?|(?:step|part)s?[ \t]*\d*)[*_:. \t]*$|^[ \t]*(?:-{3,}|\*{3,}|_{3,})[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
-"""Headings, rules, and what is said before and after an answer."""
+"""Headings and rules."""
+_COURTESY = re.compile(
+    r"^\W*(?:ok(?:ay)?|sure(?: thing)?|certainly|of course|great question|absolutely|alright)\b[.!,]*|"
+    r"\b(?:please )?let me know if you (?:have|need)\b[^\n.!?:\d]*[.!?]*|"
+    r"\b(?:I hope (?:this|that) helps|I'm happy to help|happy to help|feel free to ask)\b[^\n.!?:\d]*[.!?]*",
+    re.IGNORECASE,
+)
+"""What is said before and after an answer."""
+_WANTS_COURTESY = re.compile(
+    r"\b(?:translat|re-?writ|rephras|reply|repl(?:y|ies)|respond|e-?mail|letter|message|thank|say|polite)",
+    re.IGNORECASE,
+)
 LONGEST_OF_NO_CONTENT = 600
 _PLACEHOLDER = re.compile(
-    r"\[(?:(?:please )?(?:insert|enter|add|put|fill in|write)\b[^\]\n]{0,40}|"
-    r"(?:your|the|final|correct)(?: final| correct)?) (?:answer|result|solution|value)\b[^\]\n]{0,20}\](?!\()",
+    r"(?<!\w)\[(?:(?:please )?(?:insert|enter|fill in|put)(?: \w+){0,3} (?:answer|result|solution|value)(?: here)?|"
+    r"your(?: final| correct)? (?:answer|result|solution)(?: goes)?(?: here)?)\](?![(\[:])",
     re.IGNORECASE,
 )
 """A form's place for the answer, which nobody filled in."""
-_NEVER_LAST = frozenset("the an and or because than its their our your Then".split())
-"""Words that a sentence does not end with; a short answer may, and so may a line of code."""
+_NEVER_LAST = frozenset("the and because than its their our your Then".split())
+"""Words that an English sentence does not end with; a short answer may, and so may a line of code."""
+_ENGLISH = frozenset("a are as at by for have in is it no not of on or so that they this to was we were with".split())
 NUM_WORDS_BEFORE = 6
-_BEFORE_MORE = re.compile(r"\w[\w)\]}$*]*[:,]\**$")
+LAST = 300
+"""Characters of the last line that are looked at."""
+_BEFORE_MORE = re.compile(r"(?:(?<=[^\W\d_][^\W\d_])|(?<=[)\]}*$])) ?[:\uff1a]\**$")
+_EMOJI = re.compile(r":\w+:$")
+_RULE_OF_TABLE = re.compile(r"\|[ :|-]+\|")
 _OPEN_ARGUMENT = re.compile(r"\\[a-zA-Z]+\{[^{}\n]*$")
 _ENVIRONMENT = re.compile(r"\\(begin|end)\s*\{(\w+\*?)\}")
 
@@ -67,10 +82,12 @@ def structure() -> Gate:
         trace = candidate.trace
         if trace.malformed:
             return Drop(trace.malformed)
-        if says_nothing(trace.answer):
+        prompt = candidate.problem.prompt
+        if says_nothing(trace.answer, prompt):
             return Drop("no answer after the thought", repr(trace.answer[:40]))
-        if (place := _PLACEHOLDER.search(trace.answer)) and place[0] not in candidate.problem.prompt:
-            return Drop("an empty place for the answer", f"{place[0]!r}")
+        for place in _PLACEHOLDER.finditer(trace.answer):
+            if place[0] not in prompt:
+                return Drop("an empty place for the answer", repr(place[0]))
         for part, text in (("thought", trace.thinking), ("answer", trace.answer)):
             if found := stray_mark(text):
                 return Drop("a stray mark", f"{found[0]!r} at character {found.start()} of the {part}")
@@ -105,20 +122,30 @@ def stray_mark(text: str) -> re.Match[str] | None:
     return _MARK.search(text) if "<" in text or "[" in text or "◁" in text else None
 
 
-def says_nothing(answer: str) -> bool:
+def says_nothing(answer: str, prompt: str = "") -> bool:
     r"""Whether an answer is all headings, rules and courtesy.
+
+    Args:
+        answer: What follows the thought.
+        prompt: Its problem, which may ask for just that: "Rewrite this politely."
 
     Example:
         >>> says_nothing("### Solution\n\n### Answer")
         True
-        >>> says_nothing("Okay.\n\n### 12")
+        >>> says_nothing("### Answer\n\n12")
         False
     """
+    answer = answer.strip(_BLANKS)
     if _SAYS_NOTHING.fullmatch(answer):
         return True
     if len(answer) > LONGEST_OF_NO_CONTENT:
         return False
-    return bool(re.search(r"\w", answer)) and not re.search(r"\w", _OF_NO_CONTENT.sub("", answer))
+    bare, num_headings = _OF_NO_CONTENT.subn("", answer)
+    bare, num_phrases = _COURTESY.subn("", bare)
+    if bare.strip():
+        return False
+    # One phrase alone may well be the answer
+    return num_headings > 0 or (num_phrases > 1 and not _WANTS_COURTESY.search(prompt))
 
 
 def left_open(text: str) -> str | None:
@@ -138,12 +165,12 @@ def left_open(text: str) -> str | None:
     whole = text.rstrip()
     if _last(_DISPLAY, text) == "\\[" or _is_inline_open(_CODE.sub(" ", text)):
         return "a formula"
-    *_, last_line = whole.rsplit("\n", 1)
-    if _OPEN_ARGUMENT.search(last_line):
+    last_line = whole[max(whole.rfind("\n") + 1, len(whole) - LAST) :]
+    if _OPEN_ARGUMENT.search(last_line) or (last_line.endswith(",") and last_line.count("$") % 2):
         return "a command of a formula"
     if _is_row_open(whole):
         return "a table"
-    if _BEFORE_MORE.search(last_line) or _stops_short(last_line):
+    if _stops_short(last_line):
         return "a sentence"
     depth: dict[str, int] = {}
     for mark in _ENVIRONMENT.finditer(text):
@@ -163,16 +190,24 @@ def _is_inline_open(text: str) -> bool:
 
 
 def _stops_short(line: str) -> bool:
+    if _BEFORE_MORE.search(line) and not _EMOJI.search(line):
+        return True
     words = line.split()
-    return len(words) > NUM_WORDS_BEFORE and words[-1] in _NEVER_LAST
+    if len(words) <= NUM_WORDS_BEFORE or len(_ENGLISH.intersection(words)) < 2:
+        return False
+    return words[-1] in _NEVER_LAST or words[-1].endswith(",")
 
 
 def _is_row_open(text: str) -> bool:
-    """Whether the last row of a table, all of whose others end in a bar, does not."""
-    *rows, last = text[text.rfind("\n\n") + 1 :].strip().split("\n")
-    if len(rows) < 2 or not last.startswith("|") or last.endswith("|"):
+    """Whether the last row of a table does not end in a bar, as all before it do, and has fewer cells than its head."""
+    if "|" not in text[text.rfind("\n") + 1 :]:
         return False
-    return all(row.strip().endswith("|") for row in rows[-2:])
+    head, *rows = (row.strip() for row in text[text.rfind("\n\n") + 1 :].strip().split("\n"))
+    while rows and not head.startswith("|"):
+        head, *rows = rows
+    if len(rows) < 2 or not _RULE_OF_TABLE.fullmatch(rows[0]) or rows[-1].endswith("|"):
+        return False
+    return rows[-1].count("|") < head.count("|") and all(row.endswith("|") for row in (head, *rows[:-1]))
 
 
 def _is_fence_open(text: str) -> bool:

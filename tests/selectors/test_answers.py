@@ -13,11 +13,11 @@ SEVERAL = [
     r"So \boxed{5}. But with the tip, \boxed{7}.",
     "\\[\n\\boxed{t_s = -\\tau \\ln 9}\n\\]\n\nThen\n\n\\[\n\\boxed{t_r = \\tau \\ln 9}\n\\]",
     "**1.** \\boxed{3}\n\n**2.** \\boxed{\\sqrt{3}}",
+    "<answer>First \\boxed{5}.\n\nNo: \\boxed{7}</answer>",
     r"\boxed{A}. Wait, no. It must be \boxed{C}",
     "The answer is 5. Wait: it was doubled. The answer is 7.",
     "The final answer is $12$.\nHmm, I forgot one. The final answer is $13$.",
     "The answer is A. Looking again, the answer is B.",
-    "The right option is (B), as it is measured in farads.\n\nAnswer: (A)",
     "The sum is 900.\n\n<answer>900</answer>\n<answer>1080</answer>",
 ]
 ONE = [
@@ -37,7 +37,13 @@ ONE = [
     r"\boxed{\boxed{7}}",
     "<answer>900</answer>\n\nSo \\boxed{900}.",
     "<answer>\\boxed{900}</answer>",
+    "So \\boxed{900}.\n\n<answer>\\boxed{900}</answer>",
+    "So \\boxed{B}.\n\n<answer>B) Paris</answer>",
+    "I use `<answer></answer>` and `<answer>6</answer>` tags: <answer>12</answer>",
+    "```xml\n<answer>4</answer>\n<answer>6</answer>\n```",
     "<answer>900",
+    "The answer is 12. So the correct option is (C).",
+    "The answer is 42, as shown. The answer is 42.",
     "The answer is 5. So the answer is \\(5\\).",
     "The answer is 12 minutes, so in hours the answer is 0.2 hours.",
     "The answer is not 5. The answer is 7.",
@@ -92,6 +98,9 @@ def test_many_boxes_are_compared_in_no_time():
     started = time.perf_counter()
     several("1.\\boxed{1}\n" * 20_000, "a? b?")
     several("\\boxed{" + "\\text{" * 20_000, "a? b?")
+    several("\\boxed{5}. " * 20_000, "Find the mean and the mode.")
+    several("The answer is 5. " * 20_000)
+    several("<answer>" * 20_000)
     assert time.perf_counter() - started < 5
 
 
@@ -114,6 +123,10 @@ def test_boxes_under_words_of_the_problem_are_its_parts():
         "Mean: \\boxed{5}\n\nStandard deviation: \\boxed{2}\n\nMean: \\boxed{4}",
     ):
         assert several(text, asked) is not None
+    asked = "Please reason step by step, and put your final answer within \\boxed{}. What is 2 + 2?"
+    assert several("Step one: \\boxed{3}\n\nYour answer: \\boxed{4}", asked) is not None
+    asked = "What is the number of dollars in the price?"
+    assert several("Initial number: \\boxed{12}\n\nFinal price: \\boxed{14}", asked) is not None
     assert several("Mean: \\boxed{5}\n\nStandard deviation: \\boxed{2}", "What is the value?") is not None
 
 

@@ -1,5 +1,7 @@
 """The gates on shape: what a format calls malformed, marks that stand where text should be, answers that break off."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -129,7 +131,17 @@ def test_other_brackets_are_not(text: str):
         ("| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |", None),
         ("a | b\n--|--\n1 | 2\n|3 | 4", None),
         ("Here is the regular expression that you asked for:", "a sentence"),
-        ("It is concave down on $(0, 1)$,", "a sentence"),
+        ("It is concave\n- down on $(e^{-3/2},", "a command of a formula"),
+        ("The next integers of the list that we look for are 7 and 9,", "a sentence"),
+        ("答案如下：", "a sentence"),  # noqa: RUF001
+        ("Best regards,", None),
+        ("name,age,city\nJohn,25,", None),
+        ("The system drive is C:", None),
+        ("Nice :smile:", None),
+        ("Die Funktion nimmt wie immer eine Liste von ganzen Zahlen an", None),
+        ("brown dog fox jumps lazy over quick the", None),
+        ("So:\n|a| = |b|\n|b| = |c|\n|a| = 3", None),
+        ("| a | b |\n|---|---|\n| 3 | 4 | (see note)", None),
         ("**Final answer:**", "a sentence"),
         ("The first was the system of alliances, which drew in the", "a sentence"),
         ("No two are friends, so they are strangers. Then", "a sentence"),
@@ -154,8 +166,9 @@ def test_what_an_answer_leaves_open(text: str, what: str | None):
         "### Solution\n\n### Step 1\n\n### Answer",
         "Okay.\n\n---",
         "Let me know if you have any other questions! I'm happy to help.",
-        "Sure!",
+        "Sure! Let me know if you have any questions.",
         "**Final Answer:**",
+        "## Solution\n\n## Step 2:",
     ],
 )
 def test_headings_and_courtesy_are_no_answer(text: str):
@@ -167,7 +180,24 @@ def test_headings_and_courtesy_are_no_answer(text: str):
 
 @pytest.mark.parametrize(
     "text",
-    ["### 12", "Okay, 12.", "Sure! It is 12. Let me know if you have questions.", "#.#.\n.#.#", "[]", "### Paris"],
+    [
+        "### 12",
+        "Okay, 12.",
+        "Sure! It is 12. Let me know if you have questions.",
+        "#.#.\n.#.#",
+        "[]",
+        "### Paris",
+        "### Answer\n\n12",
+        "### Answer: 12",
+        "## Final Answer: 42",
+        "## Answer\n$$42$$",
+        "## Solution\n\n$-5$",
+        "### Answer\n\n∅",
+        "OK",
+        "Of course.",
+        "I hope this helps: 12",
+        "Happy to help!",
+    ],
 )
 def test_what_is_beside_courtesy_is_an_answer(text: str):
     assert not says_nothing(text)
@@ -181,7 +211,15 @@ def test_a_place_for_the_answer_that_nobody_filled_in():
         assert drop.reason == "an empty place for the answer"
     asked = "Answer in the form: Answer: [your answer]"
     assert structure()(reply("39.", "Answer: [your answer] 39", asked), None) is None
-    for text in ("See [the answer above](#x): 39.", "Dear [Name], 39 it is.", "a[value] = 39"):
+    for text in (
+        "See [the answer above](#x): 39.",
+        "Dear [Name], 39 it is.",
+        "a[value] = 39",
+        "[Final answer: 42]",
+        "[The answer is 42]",
+        "See [your answer][1].",
+        "A[Add value] --> B[Write result to file]",
+    ):
         assert structure()(reply("39.", text), None) is None
 
 
@@ -190,3 +228,14 @@ def test_no_text_breaks_them(text: str):
     stray_mark(text)
     left_open(text)
     says_nothing(text)
+
+
+@pytest.mark.parametrize("unit", ["3", "a", "a}", "\\aa{", "|", "#", " ", "\n", "\u200b", ".", "[insert ", "a,", "Sure! ", "### "])
+def test_long_texts_are_looked_at_in_no_time(unit: str):
+    text = "The value is 0." + unit * 50_000
+    started = time.perf_counter()
+    left_open(text)
+    says_nothing(text)
+    says_nothing(unit * 50_000)
+    structure()(reply("Two.", text), None)
+    assert time.perf_counter() - started < 5

@@ -438,6 +438,31 @@ def test_a_run_or_a_port_that_cannot_be_had_is_an_error(tmp_path: Path) -> None:
     taken.close()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("moments", [0.7, 0.9, 1.1, 1.5])
+def test_it_ends_well_while_a_tokenizer_is_loaded(run_dir: Path, moments: float) -> None:
+    process = subprocess.Popen(
+        command("view", run_dir, "--no-open"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=quiet_environment(),
+    )  # fmt: skip
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    host, _, token = url.removeprefix("http://").rstrip("/").partition("/")
+    connection = http.client.HTTPConnection(host, timeout=20)
+
+    def asked(path: str) -> Any:
+        connection.request("GET", f"/{token}/api/{path}")
+        return json.loads(connection.getresponse().read())
+
+    (row, *_) = asked("rows?stage=train")["rows"]
+    assert asked("trace?" + urlencode({"in": row["in"], "id": row["id"]}))["mask"]["state"] == "loading"
+    time.sleep(moments)
+    process.terminate()
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, ""), err
+    assert err == "view: Ctrl-C ends it\n"
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_prints_its_link_and_a_signal_ends_it_without_a_trace(
     run_dir: Path, tmp_path: Path, sent: signal.Signals

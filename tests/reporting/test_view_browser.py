@@ -70,7 +70,7 @@ def viewing(*folders: Path) -> Iterator[str]:
         yield process.stdout.readline().strip()
     finally:
         process.terminate()
-        assert process.wait(20) == 0, process.communicate()[1]
+        assert process.wait(60) == 0, process.communicate()[1]
 
 
 @pytest.fixture

@@ -230,7 +230,9 @@ def test_no_text_breaks_them(text: str):
     says_nothing(text)
 
 
-@pytest.mark.parametrize("unit", ["3", "a", "a}", "\\aa{", "|", "#", " ", "\n", "\u200b", ".", "[insert ", "a,", "Sure! ", "### "])
+@pytest.mark.parametrize(
+    "unit", ["3", "a", "a}", "\\aa{", "|", "#", " ", "\n", "\u200b", ".", "[insert ", "a,", "Sure! ", "### "]
+)
 def test_long_texts_are_looked_at_in_no_time(unit: str):
     text = "The value is 0." + unit * 50_000
     started = time.perf_counter()

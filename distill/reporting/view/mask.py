@@ -46,7 +46,8 @@ class Students:
         with self._lock:
             if run not in self._known:
                 self._known[run] = None
-                threading.Thread(target=self._load, args=(run,), daemon=True).start()
+                # Not a daemon: the end of the interpreter would abort it inside of what it loads
+                threading.Thread(target=self._load, args=(run,)).start()
             return self._known[run]
 
     def _load(self, run: str) -> None:

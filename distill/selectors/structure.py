@@ -53,7 +53,7 @@ _WANTS_COURTESY = re.compile(
 )
 LONGEST_OF_NO_CONTENT = 600
 _PLACEHOLDER = re.compile(
-    r"(?<!\w)\[(?:(?:please )?(?:insert|enter|fill in|put)(?: \w+){0,3} (?:answer|result|solution|value)(?: here)?|"
+    r"\[(?:(?:please )?(?:insert|enter|fill in|put)(?: \w+){0,3} (?:answer|result|solution|value)(?: here)?|"
     r"your(?: final| correct)? (?:answer|result|solution)(?: goes)?(?: here)?)\](?![(\[:])",
     re.IGNORECASE,
 )
@@ -86,7 +86,8 @@ def structure() -> Gate:
         if says_nothing(trace.answer, prompt):
             return Drop("no answer after the thought", repr(trace.answer[:40]))
         for place in _PLACEHOLDER.finditer(trace.answer):
-            if place[0] not in prompt:
+            is_index = trace.answer[: place.start()][-1:].isalnum()  # a[your answer]
+            if place[0] not in prompt and not is_index:
                 return Drop("an empty place for the answer", repr(place[0]))
         for part, text in (("thought", trace.thinking), ("answer", trace.answer)):
             if found := stray_mark(text):

@@ -14,7 +14,8 @@ from distill.filtering.steps import Seen
 from distill.journal import Journal
 from distill.selectors import Measured, Ruling
 
-CACHE_KIB = 8_000
+CACHE_KIB = 2_000
+"""Of the table's pages; four times as much makes a million traces no faster."""
 BATCH = 1_000
 MOST_VALUES = 8
 

@@ -12,12 +12,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from distill.selectors import Candidate, Context, Drop, Gate
+from distill.selectors.layout import line_before
 
 LONGEST_VALUE = 40
 """Characters of an answer that is only said, not boxed."""
-
-LINE = 300
-"""Characters of a line that are looked at before a place."""
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _TAGGED = re.compile(r"(?<!`)<answer>([^<\n]{1,60})</answer>(?!`)")
@@ -141,19 +139,14 @@ def _parts_of(places: Sequence[int], answer: str, prompt: str) -> list[str]:
 
 def _named(places: Sequence[int], answer: str, prompt: str) -> list[str]:
     """The label in the problem's words under which each place stands, as in `Mean: 5`; all empty if not each does."""
-    if not _ASKS_BOTH.search(prompt):
+    if len(places) < 2 or not _ASKS_BOTH.search(prompt):
         return [""] * len(places)
     asked = {*_CONTENT.findall(prompt.lower())}
-    lines = [_LABELLED.fullmatch(_line_before(answer, place)) for place in places]
+    lines = [_LABELLED.fullmatch(line_before(answer, place)) for place in places]
     named = [asked.intersection(_CONTENT.findall(line[1].lower())) if line else set[str]() for line in lines]
     counts = Counter(word for words in named for word in words)
     own = [" ".join(sorted(word for word in words if counts[word] == 1)) for words in named]
     return own if all(own) else [""] * len(places)
-
-
-def _line_before(text: str, place: int) -> str:
-    """What stands before a place in its line, or the last of it."""
-    return text[max(text.rfind("\n", 0, place) + 1, place - LINE) : place]
 
 
 def _unwrapped(value: str) -> str:
@@ -196,7 +189,7 @@ def _is_within(part: str, whole: str) -> bool:
 def _said(answer: str) -> list[str]:
     found: list[str] = []
     for said in _SAID.finditer(answer):
-        line = _line_before(answer, said.start())
+        line = line_before(answer, said.start())
         sentence = re.split(r"[.!?;]\s", line)[-1]
         if len(said[1]) > LONGEST_VALUE or _IF.search(sentence) or _PART.match(line):
             continue

@@ -62,9 +62,8 @@ _OPENING = "\"'`“‘«‹„「『《〈（【([{<*_"
 _CLOSING = "\"'`”’»›“」』》〉）】)]}>*_"
 _CUE = re.compile(
     r"\b(?:words?|titles? (?:of|is|was)|characters?|letters?|symbols?|signs?|strings?|terms?|phrases?|names?|named|"
-    r"called|means?|meaning|"
-    r"translat\w+|pronounce\w*|written|writes?|spell\w*|says|saying|reads?|unicode|alphabet|script|language|kanji|hanzi|"
-    r"pinyin|kana|hangul|Chinese|Japanese|Korean|Russian|Greek|Hebrew|Arabic|Hindi|Thai|Cyrillic)\b",
+    r"called|means?|meaning|translat\w+|pronounce\w*|written|writes?|spell\w*|says|saying|reads?|unicode|alphabet|script|"
+    r"language|kanji|hanzi|pinyin|kana|hangul|Chinese|Japanese|Korean|Russian|Greek|Hebrew|Arabic|Hindi|Thai|Cyrillic)\b",
     re.IGNORECASE,
 )
 _SPOKEN = re.compile(r"\s*(?:\(\s*['\"“‘]?[a-zA-ZÀ-ɏ]|(?:means|is the (?:word|character|letter))\b|=\s*['\"“])")

@@ -9,12 +9,14 @@ no rule each. Not seen: the same thought in ever new words.
 import re
 import statistics
 import zlib
+from bisect import bisect
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from distill.selectors import Candidate, Context, Drop, Gate
+from distill.selectors.layout import fences
 
 REASON = "repeats itself"
 BLOCK = 256
@@ -38,11 +40,11 @@ NUM_WORDS_OF_LINE = 4
 SHARE_OF_LINES = 0.1
 """Share of a text's lines that are the same, below which a long text has just a turn of phrase."""
 IN_A_ROW = 20
-"""How often one line, but for its number, may follow upon itself."""
+"""How often one line, but for its number, may not stand in a row."""
 SHORTEST_LINE = 12
 """Characters of such a line; fewer may be a move, a throw of a coin."""
 NUM_WORDS_ALIKE = 40
-"""How often one word may follow upon itself."""
+"""How often one word may not stand in a row."""
 NUM_PROBES, PROBE = 32, 24
 """Places of a stretch that are looked for elsewhere in the text, and their characters."""
 LONGEST_SHOWN = 240
@@ -50,6 +52,7 @@ SHOWN = 60
 """Characters of the unit that a detail shows."""
 
 _NO_DIGITS = dict.fromkeys(map(ord, "0123456789"))
+_LINE = re.compile(r"^.*\S.*$", re.MULTILINE)
 _COUNTER = re.compile(r"^(?:[-*+•]\s+)?[(\[#]?\d{1,4}[.):\]]\s+")
 _VALUES = frozenset("true false none null nan inf infinity na undefined yes no heads tails".split())
 _TABLE_ROW = re.compile(r"^\s*\||\|.*\||\t.*\t|&.*\\\\")
@@ -204,42 +207,39 @@ def _in_a_row(text: str) -> Stretch | None:
     """A line outside code that follows upon itself, whatever its number."""
     if text.count("\n") < IN_A_ROW:
         return None
-    places: list[int] = []
-    lines: list[str] = []
-    place, fence = 0, ""
-    for raw in text.split("\n"):
-        line = raw.strip()
-        mark = line[:3] if line.startswith(("```", "~~~")) else ""
-        if line:
-            is_code = bool(fence or mark) or raw.startswith(("    ", "\t"))
-            lines.append("" if is_code else _COUNTER.sub("", line))
-            places.append(place)
-        fence = ("" if fence == mark else fence or mark) if mark else fence
-        place += len(raw) + 1
-    for start, times in _rows(lines, IN_A_ROW):
-        line = lines[start]
-        if (
-            len(line) >= SHORTEST_LINE
-            and 2 * sum(map(str.isalpha, line)) >= SHORTEST_LINE
-            and not _TABLE_ROW.search(line)
-        ):
-            return Stretch(line, times, places[start])
-    return None
+    found = [*_LINE.finditer(text)]
+    # An indented line is code
+    lines = ["" if line[0].startswith(("    ", "\t")) else _COUNTER.sub("", line[0].strip()) for line in found]
+    rows = [
+        Stretch(line, times, found[start].start())
+        for line, times, start in _alike(lines, IN_A_ROW)
+        if len(line) >= SHORTEST_LINE
+        and 2 * sum(map(str.isalpha, line)) >= SHORTEST_LINE
+        and not _TABLE_ROW.search(line)
+    ]
+    return _first_outside_code(rows, text)
 
 
 def _word_in_a_row(text: str) -> Stretch | None:
     words = text.split(" ")
-    for start, times in _rows(words, NUM_WORDS_ALIKE):
-        word = words[start]
-        if word.isalpha() and len(word) > 1 and word.lower() not in _VALUES:
-            begins = sum(map(len, words[:start])) + start
-            if text.count("```", 0, begins) % 2 == 0:
-                return Stretch(word, times, begins)
-    return None
+    rows = [
+        row
+        for row in _alike(words, NUM_WORDS_ALIKE)
+        if row.unit.isalpha() and len(row.unit) > 1 and row.unit.lower() not in _VALUES
+    ]
+    if not rows:
+        return None
+    places = [*accumulate((len(word) + 1 for word in words), initial=0)]
+    return _first_outside_code([row._replace(begins=places[row.begins]) for row in rows], text)
 
 
-def _rows(parts: Sequence[str], times: int) -> Iterator[tuple[int, int]]:
-    """Where parts stand in a row at least so often, and how often; looks only at a few of the others."""
+def _first_outside_code(rows: Sequence[Stretch], text: str) -> Stretch | None:
+    code = fences(text) if rows else []
+    return next((row for row in rows if bisect(code, row.begins) % 2 == 0), None)
+
+
+def _alike(parts: Sequence[str], times: int) -> Iterator[Stretch]:
+    """Parts that stand in a row at least so often, each with the number of its first; most others are passed over."""
     stride = times // 2
     past = 0
     for place in range(0, len(parts) - stride + 1, stride):
@@ -252,7 +252,7 @@ def _rows(parts: Sequence[str], times: int) -> Iterator[tuple[int, int]]:
         while past < len(parts) and parts[past] == one:
             past += 1
         if past - start >= times:
-            yield start, past - start
+            yield Stretch(one, past - start, start)
 
 
 def _has_words(line: str) -> bool:

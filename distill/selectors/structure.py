@@ -1,10 +1,11 @@
 """Whether a reply has its format's shape, holds no marks of any format where text should be, and is whole."""
 
 import re
-import string
+from itertools import dropwhile
 
 from distill.formats import FORMATS
 from distill.selectors import Candidate, Context, Drop, Gate
+from distill.selectors.layout import fences, line_before
 
 _NAMES = "channel|message|start|end|return|call|constrain|system|user|assistant|observation|endoftext|pad|unk|sep"
 _MARKS = (
@@ -20,18 +21,16 @@ _MARKS = (
 _FORMAT_MARKS = sorted({re.escape(mark.strip()) for known in FORMATS.values() for mark in known.marks})
 _MARK = re.compile("|".join([*_MARKS, *_FORMAT_MARKS]))
 
-_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})", re.MULTILINE)
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _BRACE = re.compile(r"\\[{}]|[{}]")
 _DISPLAY = re.compile(r"\\\\|\\\[|\\\]")
 _INLINE = re.compile(r"\\\\|\\\(|\\\)")
 _CODE = re.compile(r"^[ \t]*(`{3,}|~{3,}).*?(?:^[ \t]*\1|\Z)|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 _MATHEMATICS = re.compile(r"[=^_]|\\[a-zA-Z]")
-_BLANK = r"[\s\u200b-\u200f\ufeff]*"
-_BLANKS = string.whitespace + "\u200b\u200c\u200d\u200e\u200f\ufeff"
+_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u200c\u200d\u200e\u200f\ufeff"
 _SAYS_NOTHING = re.compile(
-    rf"{_BLANK}(?:[#*_>\s]*(?:(?:the )?final (?:answer|solution)(?: is)?|(?:the )?answer(?: is)?[\s*_]*:)[\s:*_]*|"
-    rf"\.{{2,}}|…|`{{3,}}\w*\s*`{{3,}}|\$+\s*\$+|\\\[\s*\\\])?{_BLANK}",
+    r"(?:[#*_>\s]*(?:(?:the )?final (?:answer|solution)(?: is)?|(?:the )?answer(?: is)?[\s*_]*:)[\s:*_]*|"
+    r"\.{2,}|…|`{3,}\w*\s*`{3,}|\$+\s*\$+|\\\[\s*\\\])?",
     re.IGNORECASE,
 )
 _OF_NO_CONTENT = re.compile(
@@ -48,7 +47,7 @@ _COURTESY = re.compile(
 )
 """What is said before and after an answer."""
 _WANTS_COURTESY = re.compile(
-    r"\b(?:translat|re-?writ|rephras|reply|repl(?:y|ies)|respond|e-?mail|letter|message|thank|say|polite)",
+    r"\b(?:translat|re-?writ|rephras|repl(?:y|ies)|respond|e-?mail|letter|message|thank|say|polite)",
     re.IGNORECASE,
 )
 LONGEST_OF_NO_CONTENT = 600
@@ -62,8 +61,6 @@ _NEVER_LAST = frozenset("the and because than its their our your Then".split())
 """Words that an English sentence does not end with; a short answer may, and so may a line of code."""
 _ENGLISH = frozenset("a are as at by for have in is it no not of on or so that they this to was we were with".split())
 NUM_WORDS_BEFORE = 6
-LAST = 300
-"""Characters of the last line that are looked at."""
 _BEFORE_MORE = re.compile(r"(?:(?<=[^\W\d_][^\W\d_])|(?<=[)\]}*$])) ?[:\uff1a]\**$")
 _EMOJI = re.compile(r":\w+:$")
 _RULE_OF_TABLE = re.compile(r"\|[ :|-]+\|")
@@ -86,7 +83,7 @@ def structure() -> Gate:
         if says_nothing(trace.answer, prompt):
             return Drop("no answer after the thought", repr(trace.answer[:40]))
         for place in _PLACEHOLDER.finditer(trace.answer):
-            is_index = trace.answer[: place.start()][-1:].isalnum()  # a[your answer]
+            is_index = line_before(trace.answer, place.start())[-1:].isalnum()  # a[your answer]
             if place[0] not in prompt and not is_index:
                 return Drop("an empty place for the answer", repr(place[0]))
         for part, text in (("thought", trace.thinking), ("answer", trace.answer)):
@@ -163,10 +160,10 @@ def left_open(text: str) -> str | None:
         last = box
     if last and not _closes(text, last.end()):
         return "a box"
-    whole = text.rstrip()
     if _last(_DISPLAY, text) == "\\[" or _is_inline_open(_CODE.sub(" ", text)):
         return "a formula"
-    last_line = whole[max(whole.rfind("\n") + 1, len(whole) - LAST) :]
+    whole = text.rstrip()
+    last_line = line_before(whole, len(whole))
     if _OPEN_ARGUMENT.search(last_line) or (last_line.endswith(",") and last_line.count("$") % 2):
         return "a command of a formula"
     if _is_row_open(whole):
@@ -203,23 +200,17 @@ def _is_row_open(text: str) -> bool:
     """Whether the last row of a table does not end in a bar, as all before it do, and has fewer cells than its head."""
     if "|" not in text[text.rfind("\n") + 1 :]:
         return False
-    head, *rows = (row.strip() for row in text[text.rfind("\n\n") + 1 :].strip().split("\n"))
-    while rows and not head.startswith("|"):
-        head, *rows = rows
-    if len(rows) < 2 or not _RULE_OF_TABLE.fullmatch(rows[0]) or rows[-1].endswith("|"):
+    lines = (line.strip() for line in text[text.rfind("\n\n") + 1 :].strip().split("\n"))
+    rows = [*dropwhile(lambda line: not line.startswith("|"), lines)]
+    if len(rows) < 3 or not _RULE_OF_TABLE.fullmatch(rows[1]) or rows[-1].endswith("|"):
         return False
-    return rows[-1].count("|") < head.count("|") and all(row.endswith("|") for row in (head, *rows[:-1]))
+    return rows[-1].count("|") < rows[0].count("|") and all(row.endswith("|") for row in rows[:-1])
 
 
 def _is_fence_open(text: str) -> bool:
-    fence, end = "", 0
-    for found in _FENCE.finditer(text):
-        if not fence:
-            fence, end = found[1], found.end()
-        elif found[1].startswith(fence):
-            fence = ""
+    places = fences(text)
     # A fence with nothing behind it closes one that was lost
-    return bool(fence) and bool(text[end:].strip())
+    return len(places) % 2 == 1 and bool(text[places[-1] :].strip())
 
 
 def _closes(text: str, start: int) -> bool:

@@ -560,10 +560,12 @@ def standing_still(group: int, api_server: int) -> Iterator[None]:
     engine = set(processes_of(group)) - {group, api_server}
     for pid in engine:
         os.kill(pid, signal.SIGSTOP)
-    yield
-    for pid in engine:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+    try:
+        yield
+    finally:
+        for pid in engine:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def read_metrics(port: int) -> dict[str, float]:

@@ -165,6 +165,7 @@ def test_of_a_loop_that_a_text_ends_in_less_is_enough():
         "It prints:\n\n~~~\n" + "Hello, World!\n" * 30 + "~~~\n\nDone.",
         "It prints:\n\n" + "    Hello, World!\n" * 30 + "\nDone.",
         "It prints:\n```\n" + "red " * 60 + "\n```\nDone.",
+        "It prints:\n~~~\n" + "red " * 60 + "\n~~~\nDone.",
         "It prints " + "False " * 60 + "and ends.",
         "".join(f"I check this again:\n{n}\n" for n in range(11)),
         "The throws: " + "\n".join(f"{n}. heads" for n in range(30)),
@@ -178,6 +179,7 @@ def test_of_a_loop_that_a_text_ends_in_less_is_enough():
         "tildes",
         "indented",
         "pixels",
+        "pixels between tildes",
         "values",
         "lines between",
         "throws",
@@ -244,3 +246,4 @@ def test_it_is_linear():
 
     assert seconds(prose(400_000)) < 30 * seconds(prose(40_000)) + 0.05
     assert seconds("ab" * 500_000) < 2
+    assert seconds("```\n" + ("red " * 45 + "b ") * 5_000) < 2

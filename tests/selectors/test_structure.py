@@ -231,7 +231,7 @@ def test_no_text_breaks_them(text: str):
 
 
 @pytest.mark.parametrize(
-    "unit", ["3", "a", "a}", "\\aa{", "|", "#", " ", "\n", "\u200b", ".", "[insert ", "a,", "Sure! ", "### "]
+    "unit", ["3", "a", "a}", "\\aa{", "|", "#", " ", "\n", "\u200b", "\u00a0", ".", "[insert ", "a,", "Sure! ", "### "]
 )
 def test_long_texts_are_looked_at_in_no_time(unit: str):
     text = "The value is 0." + unit * 50_000

@@ -59,7 +59,7 @@ def test_any_text_has_a_value_or_an_expression_error(text: str) -> None:
     for read in (evaluate, numbers_in):
         with contextlib.suppress(ExpressionError):
             read(text)
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 0.5
 
 
 @pytest.mark.parametrize(
@@ -96,4 +96,4 @@ def test_what_is_no_arithmetic_is_refused_at_once(text: str, reason: str) -> Non
     with pytest.raises(ExpressionError) as caught:
         evaluate(text)
     assert str(caught.value) == reason
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 0.1
